@@ -1,0 +1,139 @@
+"""The policy: every limit a shop may want to change, with overrides by carrier and by warehouse.
+
+Written as TOML; what is not written keeps the default. Durations are text such as "30 min", "2 h", "12 h" or "30 d".
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Optional
+
+import msgspec
+from msgspec import Meta, Struct
+
+from schemas.fields import DAY, HOUR, MINUTE, SECOND
+
+_UNITS = {"s": SECOND, "min": MINUTE, "h": HOUR, "d": DAY}
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|d)\s*")
+
+
+class PolicyError(ValueError):
+    """A policy file that cannot be used; its text is one clear sentence."""
+
+
+class Duration(int):
+    """A length of time in microseconds, written in a policy as text with a unit."""
+
+    @classmethod
+    def of(cls, text: str) -> "Duration":
+        """Read a duration.
+
+        >>> Duration.of("30 min") == 30 * MINUTE
+        True
+        """
+        match = _DURATION.fullmatch(text)
+        if match is None or float(match[1]) <= 0:
+            raise ValueError(f"{text!r} is no duration; write a number above 0 and s, min, h or d, such as '30 min'")
+        return cls(float(match[1]) * _UNITS[match[2]])
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long each thing may take before its absence is news."""
+
+    pick_pack_delay: Duration = Duration.of("30 min")
+    label_scan_delay: Duration = Duration.of("2 h")
+    last_mile_delay: Duration = Duration.of("12 h")
+    sla_at_risk: Duration = Duration.of("4 h")
+    """Before the promise."""
+
+
+class Override(Struct, frozen=True, forbid_unknown_fields=True):
+    """The limits that differ for one carrier or one warehouse."""
+
+    pick_pack_delay: Optional[Duration] = None
+    label_scan_delay: Optional[Duration] = None
+    last_mile_delay: Optional[Duration] = None
+    sla_at_risk: Optional[Duration] = None
+
+
+class Visits(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which parcels get live visits, and how long a silence ends one."""
+
+    gap: Duration = Duration.of("12 h")
+    parcels: Literal["high_value", "all", "none"] = "high_value"
+    high_value: Annotated[float, Meta(gt=0)] = 500.0
+    """Declared value from which a silent parcel is sent to manual review."""
+
+
+class Intake(Struct, frozen=True, forbid_unknown_fields=True):
+    """What may come in."""
+
+    future_tolerance: Duration = Duration.of("24 h")
+    """How far past the horizon a sender's clock may run."""
+    waybill_wait: Duration = Duration.of("72 h")
+    """How long an event without an order waits for one that tells whose the waybill is."""
+    max_record_bytes: Annotated[int, Meta(ge=1024)] = 1024 * 1024
+
+
+class Memory(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long a parcel is kept in mind after its last event."""
+
+    closed: Duration = Duration.of("45 d")
+    silent: Duration = Duration.of("120 d")
+
+
+class Policy(Struct, frozen=True, forbid_unknown_fields=True):
+    """All limits. The warehouse's override goes before the carrier's, the carrier's before the general limit."""
+
+    limits: Limits = Limits()
+    visits: Visits = Visits()
+    intake: Intake = Intake()
+    memory: Memory = Memory()
+    carrier: Mapping[str, Override] = {}
+    warehouse: Mapping[str, Override] = {}
+
+    def limits_for(self, carrier: str | None, warehouse: str | None) -> Limits:
+        """Give the limits that hold for a parcel of this carrier out of this warehouse."""
+        if not self.carrier and not self.warehouse:
+            return self.limits
+        return _resolve(self.limits, self.carrier.get(carrier or ""), self.warehouse.get(warehouse or ""))
+
+
+@lru_cache(maxsize=4096)
+def _resolve(limits: Limits, *overrides: Override | None) -> Limits:
+    changes = {
+        name: value
+        for override in overrides
+        if override is not None
+        for name, value in msgspec.structs.asdict(override).items()
+        if value is not None
+    }
+    return msgspec.structs.replace(limits, **changes)
+
+
+def _hook(kind: type, value: Any) -> Any:  # noqa: ANN401
+    if kind is Duration and isinstance(value, str):
+        return Duration.of(value)
+    raise ValueError(f"expected {kind.__name__.lower()} text, got {value!r}")
+
+
+def read_policy(path: str | Path | None) -> Policy:
+    """Read a policy file; no path means the defaults.
+
+    Raises:
+        PolicyError: the file cannot be read, is no TOML, or says something the policy does not know.
+    """
+    if path is None:
+        return Policy()
+    try:
+        written = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        policy = msgspec.convert(written, Policy, dec_hook=_hook)
+    except (OSError, UnicodeDecodeError) as fault:
+        raise PolicyError(f"The policy file {path} cannot be read: {getattr(fault, 'strerror', fault)}.") from fault
+    except tomllib.TOMLDecodeError as fault:
+        raise PolicyError(f"The policy file {path} is no TOML: {fault}.") from fault
+    except msgspec.ValidationError as fault:
+        raise PolicyError(f"The policy file {path} cannot be used: {fault}.") from fault
+    return policy
