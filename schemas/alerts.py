@@ -37,16 +37,14 @@ KINDS = (*AWAITED, SILENT)
 def alert_id(order_id: str, tracking_number: str, kind: str, occurrence: str) -> str:
     """Give the stable identity of an alert: the same on every engine, in every replay.
 
-    The occurrence holds the due time. When late evidence moves the due time, the alert that was raised for the old one is
-    retracted and another is raised, so that no row ever has to change its meaning.
+    The occurrence holds the due time. When late evidence moves the due time, the alert that was raised for the old
+    one is retracted and another is raised, so that no row ever has to change its meaning.
     """
     text = "\x1f".join((order_id, tracking_number, kind, occurrence))
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
-def raised(
-    order_id: str, tracking_number: str, kind: str, due_ts: Micros, evidence: str, reason: str = ""
-) -> Alert:
+def raised(order_id: str, tracking_number: str, kind: str, due_ts: Micros, evidence: str, reason: str = "") -> Alert:
     """Make the first row of an alert's life."""
     identity = alert_id(order_id, tracking_number, kind, f"{due_ts}{reason}")
     return Alert(identity, RAISED, order_id, tracking_number, kind, due_ts, due_ts, evidence)
@@ -63,6 +61,4 @@ def retracted(alert: Alert, at: Micros) -> Alert:
 
 
 def _next(alert: Alert, state: str, at: Micros, evidence: str) -> Alert:
-    return Alert(
-        alert.alert_id, state, alert.order_id, alert.tracking_number, alert.kind, alert.due_ts, at, evidence
-    )
+    return Alert(alert.alert_id, state, alert.order_id, alert.tracking_number, alert.kind, alert.due_ts, at, evidence)

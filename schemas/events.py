@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 from msgspec import Meta, Struct
 
-from schemas.fields import Micros
+from schemas.fields import Micros, to_text
 
 Text = Annotated[str, Meta(min_length=1, max_length=256)]
 Moment = Annotated[datetime.datetime, Meta(tz=True)]
@@ -63,6 +63,15 @@ class Event(Struct, array_like=True, gc=False):
     declared_value: Optional[float]
     currency: Optional[str]
     received_ts: Optional[Micros]
+
+
+_TIMES = ("promised_delivery_ts", "event_ts", "received_ts")
+
+
+def to_json(event: Event) -> bytes:
+    """Give an event as one line of the contract's JSON again, without the fields it does not have."""
+    named = {name: value for name in Event.__struct_fields__ if (value := getattr(event, name)) is not None}
+    return msgspec.json.encode(named | {name: to_text(named[name]) for name in _TIMES if name in named})
 
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -28,7 +28,7 @@ KEPT_BYTES = 16 * 1024 * 1024
 
 
 class Rejected(Exception):
-    """A record that cannot be taken, for a named reason. Only this becomes a rejection; any other error fails the job."""
+    """A record that cannot be taken, for a named reason. Only this becomes a rejection; other errors fail the job."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         """Name the reason (a key of REASONS) and the detail."""
@@ -40,6 +40,4 @@ class Rejected(Exception):
 def rejection(fault: Rejected, raw: bytes, source: str, position: int, received_ts: Micros) -> Rejection:
     """Make the row of a rejection. Its identity is its content: the same bad record sent twice is one row."""
     identity = hashlib.blake2b(raw, digest_size=12, person=fault.reason.encode()[:16]).hexdigest()
-    return Rejection(
-        identity, fault.reason, fault.detail, raw[:KEPT_BYTES], len(raw), source, position, received_ts
-    )
+    return Rejection(identity, fault.reason, fault.detail, raw[:KEPT_BYTES], len(raw), source, position, received_ts)

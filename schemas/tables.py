@@ -21,8 +21,10 @@ class Table:
         row: the class its columns follow from.
         key: columns that identify a row.
         day: name of the date column the table is partitioned by, taken from the time column `day_of` (UTC).
-        partition: partition columns, in order.
-        supersedes: SQL over an old row `o` and a new row `n` of the same parcel or key; true when `n` replaces `o`.
+        also_by: further partition columns.
+        until: time column up to which a row reaches beyond `day_of`; rows it may supersede start no later.
+        supersedes: SQL over two rows {old} and {new}; true when the new one takes the place of the old one.
+        day_in_key: equal keys have equal days, so that only the partitions of a batch need be searched for them.
     """
 
     name: str
@@ -31,13 +33,17 @@ class Table:
     day: str
     day_of: str
     also_by: tuple[str, ...] = ()
-    supersedes: str = ""
+    until: str = ""
+    supersedes: str = "false"
+    day_in_key: bool = True
+    row_schema: pa.Schema = field(init=False)
     schema: pa.Schema = field(init=False)
 
     def __post_init__(self) -> None:
-        """Derive the full schema: the row's columns, then the partition day."""
-        schema = arrow_schema(self.row).append(pa.field(self.day, pa.date32(), nullable=False))
-        object.__setattr__(self, "schema", schema)
+        """Derive the schema of its rows, and the full one: the row's columns, then the partition day."""
+        row_schema = arrow_schema(self.row)
+        object.__setattr__(self, "row_schema", row_schema)
+        object.__setattr__(self, "schema", row_schema.append(pa.field(self.day, pa.date32(), nullable=False)))
 
     @property
     def partition(self) -> tuple[str, ...]:
@@ -56,7 +62,7 @@ ALERTS = Table(
     "due_date",
     "due_ts",
     # What was awaited turns out to have come earlier than thought.
-    supersedes="o.alert_id = n.alert_id and o.state = n.state and n.state_ts < o.state_ts",
+    supersedes="{old}.alert_id = {new}.alert_id and {old}.state = {new}.state and {new}.state_ts < {old}.state_ts",
 )
 VISITS = Table(
     "visits",
@@ -64,10 +70,12 @@ VISITS = Table(
     ("visit_id",),
     "start_date",
     "start_ts",
+    until="end_ts",
     # Late scans only make a session longer or join two: the longer one holds all that the shorter did.
-    supersedes="o.order_id = n.order_id and o.tracking_number = n.tracking_number"
-    " and o.start_ts >= n.start_ts and o.end_ts <= n.end_ts and (o.start_ts > n.start_ts or o.end_ts < n.end_ts"
-    " or o.events < n.events or o.closed < n.closed)",
+    supersedes="""{old}.order_id = {new}.order_id and {old}.tracking_number = {new}.tracking_number
+        and {old}.start_ts >= {new}.start_ts and {old}.end_ts <= {new}.end_ts and {old}.events <= {new}.events
+        and ({old}.visit_id <> {new}.visit_id or {old}.end_ts < {new}.end_ts or {old}.events < {new}.events
+            or {old}.closed < {new}.closed)""",
 )
 HUB_SCANS = Table(
     "hub_scans",
@@ -77,10 +85,8 @@ HUB_SCANS = Table(
     "scan_ts",
     also_by=("carrier",),
 )
-SHIPMENTS = Table(
-    "shipments", Shipment, ("order_id", "tracking_number"), "first_event_date", "first_event_ts"
-)
-REJECTIONS = Table("rejections", Rejection, ("rejection_id",), "received_date", "received_ts")
+SHIPMENTS = Table("shipments", Shipment, ("order_id", "tracking_number"), "first_event_date", "first_event_ts")
+REJECTIONS = Table("rejections", Rejection, ("rejection_id",), "received_date", "received_ts", day_in_key=False)
 
 TABLES: dict[str, Table] = {
     table.name: table for table in (EVENTS, MILESTONES, ALERTS, VISITS, HUB_SCANS, SHIPMENTS, REJECTIONS)

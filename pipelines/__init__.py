@@ -1,0 +1,1 @@
+"""The sentences: one deployable graph a file, and the commands of `milepost`."""

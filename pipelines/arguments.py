@@ -1,0 +1,33 @@
+"""Argument types that several commands share; a wrong value is one clear sentence."""
+
+import argparse
+import datetime
+
+from schemas.fields import Micros, parse_time
+
+
+def moment(text: str) -> Micros:
+    """Read a time with its zone (RFC 3339), or a date, which means its midnight in UTC."""
+    try:
+        return parse_time(text)
+    except ValueError as fault:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time with a zone, such as 2026-01-31T18:00:00Z") from fault
+
+
+def day(text: str) -> datetime.date:
+    """Read a date."""
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError as fault:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date, such as 2026-01-31") from fault
+
+
+def positive(text: str) -> int:
+    """Read a whole number above zero."""
+    try:
+        number = int(text)
+    except ValueError as fault:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from fault
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not above zero")
+    return number

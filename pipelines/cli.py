@@ -1,0 +1,78 @@
+"""The command `milepost`: exit code 0 for done, 1 for what failed, 2 for wrong usage; errors are one clear sentence."""
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from pipelines.errors import UsageError
+from schemas.policy import PolicyError
+
+COMMANDS = {
+    "simulate": "pipelines.simulate.command",
+    "live": "pipelines.live",
+    "nightly": "pipelines.nightly",
+    "report": "pipelines.report",
+    "sql": "pipelines.sql",
+    "explain": "pipelines.explain",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; give its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    quieten()
+    try:
+        args = parse(words)
+        code: int = args.run(args)
+    except (UsageError, PolicyError) as fault:
+        return _say(fault, 2)
+    except BrokenPipeError:
+        # The reader of a pipe has gone: nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return _say("Interrupted; what was committed stays, a rerun completes it.", 130)
+    except Exception as fault:
+        if type(fault).__name__ not in ("LakeError", "QueryError") and os.environ.get("MILEPOST_TRACEBACK"):
+            raise
+        return _say(sentence(fault), 1)
+    return code
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Read the words of a command line; what a command with a graph does not know is kept for Beam in `rest`.
+
+    Only the command that is asked for is loaded: Beam takes its time to import.
+    """
+    parser = argparse.ArgumentParser(prog="milepost", description="Follow every parcel.", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    chosen = words[0] if words and words[0] in COMMANDS else None
+    for name in [chosen] if chosen else COMMANDS:
+        importlib.import_module(COMMANDS[name]).add_command(commands)
+    args, rest = parser.parse_known_args(words)
+    if rest and not getattr(args, "beam", False):
+        parser.error(f"there is no use for {' '.join(rest)}")
+    args.rest = rest
+    return args
+
+
+def sentence(fault: BaseException) -> str:
+    """Give an error as one sentence, free of traceback; Beam wraps its own several deep."""
+    while fault.__cause__ is not None:
+        fault = fault.__cause__
+    text = str(fault).strip().split("\n")[0]
+    return text or type(fault).__name__
+
+
+def quieten() -> None:
+    """Keep libraries from talking of what they could do were other libraries there."""
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+
+
+def _say(fault: object, code: int) -> int:
+    print(f"milepost: {fault}", file=sys.stderr)
+    return code

@@ -1,0 +1,50 @@
+"""Which engine runs a graph, by name: Beam's default picks one by what the graph holds, and even by the network."""
+
+from collections.abc import Callable, Sequence
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.runner import PipelineResult
+
+from pipelines.errors import UsageError
+from pipelines.progress import Progress
+
+
+def beam_options(rest: Sequence[str]) -> PipelineOptions:
+    """Read the options that a command does not know itself as Beam's.
+
+    Raises:
+        UsageError: Beam does not know one of them either.
+    """
+    stray = [word for word in rest if not word.startswith("-")]
+    options = PipelineOptions(list(rest))
+    known = options.get_all_options(drop_default=True)
+    for word in rest:
+        name = word.lstrip("-").split("=")[0].removeprefix("no_").replace("-", "_")
+        if word.startswith("-") and name not in options.get_all_options() and name not in known:
+            raise UsageError(f"Neither Milepost nor Beam knows the option {word}.")
+    if stray and not any(word.startswith("-") and "=" not in word for word in rest):
+        raise UsageError(f"There is no use for {stray[0]!r} here.")
+    return options
+
+
+def run_graph(build: Callable[[beam.Pipeline], None], options: PipelineOptions, title: str) -> dict[str, int]:
+    """Build a graph, run it to its end, and give its counters.
+
+    Args:
+        build: wires the graph onto a pipeline's root.
+        options: Beam's options; the DirectRunner means its FnApi engine.
+        title: what the progress line says.
+    """
+    named = options.view_as(StandardOptions).runner
+    runner = FnApiRunner() if named in (None, "DirectRunner", "FnApiRunner") else named
+    if isinstance(runner, FnApiRunner):
+        options.view_as(StandardOptions).runner = None
+    pipeline = beam.Pipeline(runner=runner, options=options)
+    build(pipeline)
+    with Progress(title):
+        result: PipelineResult = pipeline.run()
+        result.wait_until_finish()
+    counted = result.metrics().query()["counters"]
+    return {str(one.key.metric.name): int(one.committed or one.attempted or 0) for one in counted}

@@ -1,0 +1,29 @@
+"""The command `milepost simulate`."""
+
+import argparse
+from pathlib import Path
+
+from pipelines.arguments import positive
+from pipelines.errors import UsageError
+from pipelines.progress import Progress
+from pipelines.simulate.generate import run
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `simulate` to the commands."""
+    parser = commands.add_parser("simulate", help="make up a shop's events, hub scans, and the truth about them")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to make")
+    parser.add_argument("--orders", type=positive, default=10_000, metavar="N", help="orders (default %(default)s)")
+    parser.add_argument("--days", type=positive, default=30, metavar="D", help="days (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=7, metavar="S", help="same seed, same bytes (default %(default)s)")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    try:
+        with Progress("Making up a shop") as progress:
+            made = run(args.out, args.orders, args.days, args.seed, lambda done: progress.advance(done, "orders"))
+    except (ValueError, OSError) as fault:
+        raise UsageError(str(fault)) from fault
+    print(f"{args.out}: " + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in made.items()))
+    return 0

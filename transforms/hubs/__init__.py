@@ -1,0 +1,1 @@
+"""Hub scans: the nightly half."""

@@ -1,0 +1,1 @@
+"""Take events in: lines to checked events, and rejections for the rest."""

@@ -1,0 +1,103 @@
+"""TakeIn: lines to batches of checked events by shard, and the rejected rest."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam import pvalue
+
+from schemas import coders as _coders  # noqa: F401  (registers the coders of LineBlock and RecordBatch)
+from schemas.events import Event, pack_events
+from schemas.fields import SECOND, Micros, to_batch
+from schemas.lines import LineBlock
+from schemas.policy import Intake
+from schemas.rejections import Rejected, rejection
+from schemas.rows import Rejection
+from schemas.tables import REJECTIONS
+from transforms.ingest.decode import decode
+from transforms.ingest.validate import validate
+from transforms.shards import shard_of
+
+_NEWLINES = b"\r\n \t"
+
+
+def take_in(block: LineBlock, intake: Intake, latest: Micros) -> tuple[list[Event], list[Rejection], int]:
+    """Decode and check a block of lines.
+
+    Args:
+        block: whole lines.
+        intake: the policy for what may come in.
+        latest: the horizon and the tolerance for fast clocks.
+
+    Returns:
+        The accepted events and the rejections, both in order, and the number of unknown fields met.
+    """
+    events, rejected, unknown = [], [], 0
+    for place, raw in enumerate(block.lines.split(b"\n")):
+        line = raw.strip(_NEWLINES)
+        if not line:
+            continue
+        try:
+            wire, strange = decode(line, intake.max_record_bytes)
+            events.append(validate(wire, latest))
+            unknown += strange
+        except Rejected as fault:
+            rejected.append(rejection(fault, line, block.source, block.first_line + place, block.read_ts))
+    return events, rejected, unknown
+
+
+class TakeInFn(beam.DoFn):
+    """The shell around `take_in`: splits by shard, and counts."""
+
+    REJECTED, NEWEST = "rejected", "newest"
+
+    def __init__(self, intake: Intake, as_of: Micros | None) -> None:
+        """Take the policy, and the horizon if it is a fixed one; else the wall clock is."""
+        self.intake = intake
+        self.as_of = as_of
+        self.accepted = beam.metrics.Metrics.counter("milepost", "events_decoded")
+        self.unknown = beam.metrics.Metrics.counter("milepost", "unknown_fields")
+        self.rejected: dict[str, Any] = {}
+
+    def process(self, element: LineBlock) -> Iterator[Any]:
+        """Give batches of events by shard, the newest event time, and a batch of rejections."""
+        horizon = self.as_of if self.as_of is not None else int(time.time() * SECOND)
+        events, rejected, unknown = take_in(element, self.intake, horizon + self.intake.future_tolerance)
+        shards: dict[int, list[Event]] = {}
+        for event in events:
+            shards.setdefault(shard_of(event.tracking_number), []).append(event)
+        for shard, batch in shards.items():
+            yield shard, pack_events(batch)
+        if events:
+            yield pvalue.TaggedOutput(self.NEWEST, max(event.event_ts for event in events))
+        if rejected:
+            yield pvalue.TaggedOutput(self.REJECTED, to_batch(rejected, REJECTIONS.row_schema))
+        self.accepted.inc(len(events))
+        if unknown:
+            self.unknown.inc(unknown)
+        for row in rejected:
+            beam.metrics.Metrics.counter("milepost", f"rejected_{row.reason}").inc()
+
+
+class TakeIn(beam.PTransform):
+    """Decode, check and split events by shard.
+
+    Takes: LineBlock, any windowing.
+    Gives: the tagged outputs `events` ((shard, packed events)), `rejected` (batches of rejections), `newest` (the
+        newest event time of each block).
+    Late: nothing is dropped; an event further in the future than the policy allows is rejected.
+    """
+
+    def __init__(self, intake: Intake, as_of: Micros | None) -> None:
+        """Take the policy for what may come in, and the horizon if it is a fixed one."""
+        super().__init__()
+        self.intake = intake
+        self.as_of = as_of
+
+    def expand(self, blocks: beam.PCollection[LineBlock]) -> Any:  # noqa: ANN401
+        """Wire the one step."""
+        return blocks | "DecodeAndValidate" >> beam.ParDo(TakeInFn(self.intake, self.as_of)).with_outputs(
+            TakeInFn.REJECTED, TakeInFn.NEWEST, main="events"
+        ).with_output_types(tuple[int, bytes], rejected=pa.RecordBatch, newest=int)

@@ -1,0 +1,1 @@
+"""Publish rows to the lake, each once."""

@@ -1,0 +1,150 @@
+"""Append to a table only what it lacks: the step that makes any replay harmless.
+
+A row whose key the table already holds is dropped; a row that supersedes older ones takes their place in the same
+commit. Only files whose partition can hold an equal key or a superseded row are looked at.
+"""
+
+import datetime
+
+import duckdb
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+
+from schemas.tables import Table
+from transforms.publish.lake import Lake, connect
+
+_ZSTD = WriterProperties(compression="ZSTD", compression_level=3)
+_COMMIT = CommitProperties(max_commit_retries=30)
+
+
+def with_day(table: Table, rows: pa.Table) -> pa.Table:
+    """Add the partition day (UTC) to rows of a table's row class."""
+    day = rows[table.day_of].cast(pa.date32()).cast(pa.date32())
+    return pa.table([*rows.columns, day], schema=table.schema)
+
+
+def append(lake: Lake, table: Table, rows: pa.Table) -> int:
+    """Add the rows that the table lacks, in one commit; give how many were added.
+
+    Args:
+        lake: where the table is; its write lock must be held.
+        table: which table.
+        rows: rows of the table's row class, in any order, with any repetition.
+    """
+    if rows.num_rows == 0:
+        return 0
+    delta = lake.delta(table)
+    with connect() as db:
+        db.register("incoming", with_day(table, rows))
+        files = _candidates(table, delta, *_span(db, table)) if delta else []
+        # Loaded once: it is asked several times below.
+        db.execute(f"create temp table present as from {lake.rows(table, files)}")
+        _judge(db, table)
+        fresh = _fetch(db, table, "from fresh")
+        if fresh.num_rows == 0:
+            return 0
+        superseded_days = db.execute(f"select distinct {table.day} from superseded").fetchall()
+        if not superseded_days:
+            _write(lake, table, fresh)
+        else:
+            assert delta is not None
+            _rewrite(lake, table, db, delta, [day for (day,) in superseded_days])
+        return int(fresh.num_rows)
+
+
+def _span(db: duckdb.DuckDBPyConnection, table: Table) -> tuple[datetime.date, datetime.date, set[datetime.date]]:
+    last = f"max(({table.until or table.day_of})::date)"
+    first, until, days = db.execute(
+        f"select min({table.day}), greatest(max({table.day}), {last}), list(distinct {table.day}) from incoming"
+    ).fetchall()[0]
+    return first, until, set(days)
+
+
+def _candidates(
+    table: Table, delta: DeltaTable, first: datetime.date, last: datetime.date, days: set[datetime.date]
+) -> list[str]:
+    """Give the files that may hold an equal key, or a row that one of these supersedes or is superseded by."""
+    if not table.day_in_key:
+        return list(delta.file_uris())
+    if table.until:
+        # A visit that holds one of these may have begun before it: sessions rarely last a month.
+        span = range((last - first).days + 31)
+        days = {last - datetime.timedelta(days=back) for back in span}
+    return list(delta.file_uris(file_pruning_predicate=[(table.day, "in", [day.isoformat() for day in sorted(days)])]))
+
+
+def _judge(db: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Split into `fresh` rows to add and `superseded` rows to take away."""
+    same = " and ".join(f"o.{column} = n.{column}" for column in table.key)
+    newer = table.supersedes.format(old="o", new="n")
+    older = table.supersedes.format(old="n", new="o")
+    key = ", ".join(table.key)
+    order = f"order by {table.until or table.day_of} desc" if table.until else ""
+    db.execute(f"create temp table once as select distinct on ({key}) * from incoming {order}")
+    if table.supersedes == "false":
+        db.execute(f"create temp view fresh as from once n anti join present o on {same}")
+        db.execute("create temp view superseded as from present where false")
+        return
+    db.execute(f"create temp table peers as from present o semi join once n on {_peer(table)}")
+    db.execute(
+        f"""create temp table fresh as from once n where not exists (
+            from peers o where ({same} and not ({newer})) or ({older}))
+            and not exists (from once o where {older})"""
+    )
+    db.execute(f"create temp table superseded as from peers o where exists (from fresh n where {newer})")
+
+
+def _peer(table: Table) -> str:
+    """Give the SQL of the rows that could concern each other at all; an equality, so that the join stays cheap."""
+    columns = ("order_id", "tracking_number") if table.until else table.key
+    return " and ".join(f"o.{column} = n.{column}" for column in columns)
+
+
+def _rewrite(
+    lake: Lake, table: Table, db: duckdb.DuckDBPyConnection, delta: DeltaTable, days: list[datetime.date]
+) -> None:
+    """Replace the days that hold superseded rows, and those of the rows that take their place, in one commit."""
+    newer = table.supersedes.format(old="o", new="n")
+    days += [
+        day
+        for (day,) in db.execute(
+            f"select distinct n.{table.day} from fresh n where exists (from superseded o where {newer})"
+        ).fetchall()
+    ]
+    touched = ", ".join(f"'{day.isoformat()}'" for day in sorted(set(days)))
+    whole = lake.rows(table, list(delta.file_uris()))
+    same = " and ".join(f"k.{column} = s.{column}" for column in table.key)
+    kept = _fetch(
+        db,
+        table,
+        f"""from {whole} k anti join superseded s on {same} where {table.day} in ({touched})
+            union all by name from fresh where {table.day} in ({touched})""",
+    )
+    write_deltalake(
+        lake.uri(table),
+        kept,
+        mode="overwrite",
+        predicate=f"{table.day} in ({touched})",
+        writer_properties=_ZSTD,
+        commit_properties=_COMMIT,
+    )
+    rest = _fetch(db, table, f"from fresh where {table.day} not in ({touched})")
+    if rest.num_rows:
+        _write(lake, table, rest)
+
+
+def _fetch(db: duckdb.DuckDBPyConnection, table: Table, query: str) -> pa.Table:
+    names = ", ".join(table.schema.names)
+    return db.sql(f"select {names} from ({query})").to_arrow_table().cast(table.schema)
+
+
+def _write(lake: Lake, table: Table, rows: pa.Table) -> None:
+    write_deltalake(
+        lake.uri(table),
+        rows,
+        mode="append",
+        partition_by=list(table.partition),
+        name=table.name,
+        writer_properties=_ZSTD,
+        commit_properties=_COMMIT,
+    )

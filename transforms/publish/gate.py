@@ -1,0 +1,56 @@
+"""The horizon gate: nothing is published of a time that is not known yet.
+
+A bounded input, a drain or a savepoint pushes the watermark to infinity, and every deadline fires; only those up to the
+horizon are true.
+"""
+
+import time
+from collections.abc import Iterator
+
+import apache_beam as beam
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.fields import SECOND, Micros, to_batch
+from schemas.rows import Visit
+from schemas.stages import TROUBLE_STAGES
+from schemas.tables import VISITS
+
+WALL_CLOCK: Micros = -1
+"""The horizon of a live run: whatever the time is."""
+
+_TROUBLES = pa.array(sorted(TROUBLE_STAGES))
+
+
+def known_alerts(alerts: pa.RecordBatch, horizon: Micros) -> pa.RecordBatch:
+    """Keep the alerts that were due by the horizon. Live, a trouble reported by a fast clock is no less true."""
+    due = alerts["due_ts"].cast(pa.int64())
+    if horizon == WALL_CLOCK:
+        now = int(time.time() * SECOND)
+        return alerts.filter(pc.or_(pc.less_equal(due, now), pc.is_in(alerts["kind"], _TROUBLES)))
+    return alerts.filter(pc.less_equal(due, horizon))
+
+
+class KnownAlertsFn(beam.DoFn):
+    """The shell around `known_alerts`."""
+
+    def process(self, element: pa.RecordBatch, horizon: Micros) -> Iterator[pa.RecordBatch]:
+        """Give what is known of a batch, if anything is."""
+        known = known_alerts(element, horizon)
+        if known.num_rows:
+            yield known
+
+
+class KnownVisitsFn(beam.DoFn):
+    """Mark the visits whose gap had not passed by the horizon as open, and make rows of them."""
+
+    def __init__(self, gap: Micros) -> None:
+        """Take the session gap in microseconds."""
+        self.gap = gap
+
+    def process(self, element: Visit, horizon: Micros) -> Iterator[pa.RecordBatch]:
+        """Give a batch of one visit."""
+        at = int(time.time() * SECOND) if horizon == WALL_CLOCK else horizon
+        visit = msgspec.structs.replace(element, closed=element.end_ts + self.gap <= at)
+        yield to_batch([visit], VISITS.row_schema)

@@ -1,0 +1,147 @@
+"""The lake: Delta tables of zstd Parquet in one folder, read as snapshots and written in whole commits."""
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from schemas.tables import SCHEMA_VERSION, TABLES, Table
+
+MARK = "milepost.json"
+"""File in the lake's folder that tells which schema wrote it."""
+
+
+class LakeError(Exception):
+    """A lake that cannot be used; its text is one clear sentence."""
+
+
+class Lake:
+    """One lake on a file system."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Name the lake's folder; nothing is touched yet."""
+        self.path = Path(path)
+
+    def check(self, *, create: bool = False) -> "Lake":
+        """Make sure that the folder is a lake this version can use; with `create`, make one where there is none.
+
+        Raises:
+            LakeError: no lake there, no access, or one written by a newer Milepost.
+        """
+        mark = self.path / MARK
+        try:
+            if create:
+                self.path.mkdir(parents=True, exist_ok=True)
+                if not mark.exists():
+                    fresh = mark.with_suffix(".new")
+                    fresh.write_text(json.dumps({"schema": SCHEMA_VERSION}) + "\n", encoding="utf-8")
+                    fresh.replace(mark)
+            if not self.path.is_dir():
+                raise LakeError(f"There is no lake at {self.path}.")
+            version = json.loads(mark.read_text(encoding="utf-8"))["schema"] if mark.exists() else SCHEMA_VERSION
+        except (OSError, ValueError, KeyError, TypeError) as fault:
+            why = getattr(fault, "strerror", None) or f"{MARK} is damaged"
+            raise LakeError(f"The lake at {self.path} cannot be used: {why}.") from fault
+        if not isinstance(version, int) or version > SCHEMA_VERSION:
+            raise LakeError(
+                f"The lake at {self.path} was written by a newer Milepost (schema {version}, this one knows"
+                f" {SCHEMA_VERSION}); please upgrade."
+            )
+        for table in TABLES.values():
+            self.delta(table)
+        return self
+
+    def uri(self, table: Table) -> str:
+        """Give the place of a table."""
+        return str(self.path / table.name)
+
+    def delta(self, table: Table, version: int | None = None) -> DeltaTable | None:
+        """Open a table at its newest version, or an older one; None where it was never written.
+
+        Raises:
+            LakeError: the table cannot be read, or its columns are not those that this Milepost knows.
+        """
+        uri = self.uri(table)
+        try:
+            if not DeltaTable.is_deltatable(uri):
+                return None
+            delta = DeltaTable(uri, version=version)
+            found = pa.schema(delta.schema().to_arrow())
+        except (DeltaError, OSError) as fault:
+            raise LakeError(f"The table {table.name} of the lake at {self.path} cannot be read.") from fault
+        self._check_columns(table, found)
+        return delta
+
+    def _check_columns(self, table: Table, found: pa.Schema) -> None:
+        unknown = [name for name in found.names if name not in table.schema.names]
+        if unknown:
+            raise LakeError(
+                f"The table {table.name} of the lake at {self.path} has columns that this Milepost does not know"
+                f" ({', '.join(unknown)}): it was written by a newer one; please upgrade."
+            )
+        for field in table.schema:
+            if field.name not in found.names or not _alike(found.field(field.name).type, field.type):
+                raise LakeError(
+                    f"The table {table.name} of the lake at {self.path} has no column {field.name} ({field.type})."
+                )
+
+    def rows(self, table: Table, files: list[str] | None = None) -> str:
+        """Give the SQL of a table's rows in one snapshot: a pinned file list, never a glob.
+
+        Args:
+            table: which table.
+            files: only these files of it; default all of its newest snapshot.
+        """
+        if files is None:
+            delta = self.delta(table)
+            files = delta.file_uris() if delta else []
+        if not files:
+            columns = ", ".join(f"null::{_sql_type(field.type)} as {field.name}" for field in table.schema)
+            return f"(select {columns} where false)"
+        listed = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
+        typed = ", ".join(f"'{name}': {_sql_type(table.schema.field(name).type)}" for name in table.partition)
+        names = ", ".join(table.schema.names)
+        return f"(select {names} from read_parquet([{listed}], hive_partitioning=true, hive_types={{{typed}}}))"
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the lake's write lock: looking for keys and adding rows must not interleave with another writer's."""
+        with (self.path / "milepost.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB in memory that speaks UTC and shows no progress bar."""
+    connection = duckdb.connect()
+    connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
+    return connection
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    if pa.types.is_list(kind):
+        return _sql_type(kind.value_type) + "[]"
+    if pa.types.is_timestamp(kind):
+        return "timestamptz"
+    return {
+        pa.string(): "varchar", pa.binary(): "blob", pa.int64(): "bigint", pa.float64(): "double",
+        pa.bool_(): "boolean", pa.date32(): "date",
+    }[kind]  # fmt: skip
+
+
+def _alike(one: pa.DataType, other: pa.DataType) -> bool:
+    return _sql_type(one) == _sql_type(other) if _known(one) else False
+
+
+def _known(kind: pa.DataType) -> bool:
+    try:
+        _sql_type(kind)
+    except KeyError:
+        return False
+    return True

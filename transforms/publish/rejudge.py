@@ -1,0 +1,100 @@
+"""Judge alerts of an earlier run again, by all events that the lake knows now.
+
+A run that starts without state (a replay, a restart from nothing) does not know which alerts an earlier one raised. An
+alert of theirs can only be proved false or over, never made true, by more events; so it is enough to look at the alerts
+that were there before this run began, of the parcels that new events touch.
+"""
+
+from collections import defaultdict
+from typing import TypeVar
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from schemas.alerts import RETRACTED, STATES
+from schemas.events import Event
+from schemas.fields import to_batch
+from schemas.policy import Policy
+from schemas.rows import Alert
+from schemas.tables import ALERTS, EVENTS
+from transforms.follow.journey import Journey, closed_at, fold
+from transforms.publish.lake import Lake, connect
+from transforms.visits.bursts import bursts
+from transforms.visits.silence import silences
+from transforms.watch.deadlines import alerts, deadlines
+from transforms.watch.telling import Life, tell
+
+_FOREVER = 1 << 62
+Row = TypeVar("Row", bound=msgspec.Struct)
+
+
+def rejudge(lake: Lake, before: int, touched: pa.Table, policy: Policy) -> pa.Table | None:
+    """Give the rows by which alerts of an earlier run must be cleared or retracted; None when there are none.
+
+    Args:
+        lake: with the new events already in it.
+        before: version of the alerts table that the earlier runs left.
+        touched: order_id and tracking_number of the parcels that have new events.
+        policy: the limits.
+    """
+    delta = lake.delta(ALERTS, before)
+    if delta is None:
+        return None
+    with connect() as db:
+        db.register("touched", touched)
+        db.execute(
+            f"""create temp table told as
+                from {lake.rows(ALERTS, list(delta.file_uris()))}
+                semi join touched using (order_id, tracking_number)"""
+        )
+        told = _told(db)
+        if not told:
+            return None
+        db.execute(
+            f"create temp view known as from {lake.rows(EVENTS)} semi join told using (order_id, tracking_number)"
+        )
+        news = []
+        for parcel, journey in _journeys(db).items():
+            mine = told[parcel]
+            true = [life for life in _lives(journey, policy) if life[-1].alert_id in mine]
+            news += tell(mine, true, journey.last_ts)
+    return pa.Table.from_batches([to_batch(news, ALERTS.row_schema)]) if news else None
+
+
+def _told(db: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], dict[str, Alert]]:
+    """Give the newest row of each alert that was not retracted, by parcel."""
+    newest: dict[str, Alert] = {}
+    for alert in _rows(db, Alert, "told"):
+        old = newest.get(alert.alert_id)
+        if old is None or STATES.index(old.state) < STATES.index(alert.state):
+            newest[alert.alert_id] = alert
+    parcels: dict[tuple[str, str], dict[str, Alert]] = defaultdict(dict)
+    for alert in newest.values():
+        if alert.state != RETRACTED:
+            parcels[alert.order_id, alert.tracking_number][alert.alert_id] = alert
+    return parcels
+
+
+def _journeys(db: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Journey]:
+    journeys: dict[tuple[str, str], Journey] = {}
+    for event in _rows(db, Event, "known"):
+        assert event.order_id is not None
+        parcel = (event.order_id, event.tracking_number)
+        if parcel not in journeys:
+            journeys[parcel] = Journey(*parcel)
+        fold(journeys[parcel], event)
+    return journeys
+
+
+def _lives(journey: Journey, policy: Policy) -> list[Life]:
+    due = deadlines(journey, policy.limits_for(journey.carrier, journey.warehouse_id))
+    gap = policy.visits.gap
+    visits = bursts(journey.order_id, journey.tracking_number, journey.scans, gap)
+    return alerts(journey, due, _FOREVER) + silences(visits, closed_at(journey), gap, _FOREVER)
+
+
+def _rows(db: duckdb.DuckDBPyConnection, row: type[Row], relation: str) -> list[Row]:
+    times = {"due_ts", "state_ts", "event_ts", "promised_delivery_ts", "received_ts"}
+    columns = ", ".join(f"epoch_us({name})" if name in times else name for name in row.__struct_fields__)
+    return [row(*values) for values in db.execute(f"select {columns} from {relation}").fetchall()]

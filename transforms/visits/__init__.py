@@ -1,0 +1,1 @@
+"""Visits: bursts of scans, and the silence after them."""

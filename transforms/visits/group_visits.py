@@ -1,0 +1,102 @@
+"""GroupVisits: session windows make whole visits of their pieces."""
+
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+import msgspec
+from apache_beam.transforms import trigger, window
+from apache_beam.utils.timestamp import Duration, Timestamp
+
+from schemas import coders as _coders  # noqa: F401  (registers Visit's coder)
+from schemas.fields import DAY, Micros
+from schemas.rows import Visit
+from transforms.visits.bursts import merge, visit_id
+from transforms.visits.pieces import unpack_visits
+
+LATENESS = 7 * DAY
+"""How late a scan may come and still join the visit it belongs to."""
+
+
+class SpreadFn(beam.DoFn):
+    """Lay pieces out in event time, in few elements each: sessions are dear by the element."""
+
+    def __init__(self, gap: Micros) -> None:
+        """Take the session gap in microseconds."""
+        self.gap = gap
+
+    def process(self, element: tuple[int, bytes]) -> Iterator[window.TimestampedValue]:
+        """Give each piece at its first scan, and marks without scans up to its last, so that the session reaches it."""
+        _, packed = element
+        for piece in unpack_visits(packed):
+            if piece.events:
+                key = f"{piece.order_id}\x1f{piece.tracking_number}"
+                yield window.TimestampedValue((key, piece), Timestamp(micros=piece.start_ts))
+                for ts in marks(piece, self.gap):
+                    mark = msgspec.structs.replace(piece, start_ts=ts, end_ts=ts, events=0, hubs=[], ended_ts=None)
+                    yield window.TimestampedValue((key, mark), Timestamp(micros=ts))
+
+
+def marks(piece: Visit, gap: Micros) -> list[Micros]:
+    """Give the times at which a piece must be marked for windows as long as the gap to cover it without a hole.
+
+    >>> marks(Visit("", "o", "t", 0, 25, 3, [], None, False), 10)
+    [9, 18, 25]
+    """
+    inside = list(range(piece.start_ts + gap - 1, piece.end_ts, gap - 1))
+    return [*inside, piece.end_ts] if piece.end_ts > piece.start_ts else []
+
+
+class MergeVisits(beam.CombineFn):
+    """Merge the pieces of one session."""
+
+    def create_accumulator(self) -> list[Visit]:
+        """Start with no piece."""
+        return []
+
+    def add_input(self, accumulator: list[Visit], piece: Visit) -> list[Visit]:
+        """Merge one more piece."""
+        return [merge(accumulator[0], piece)] if accumulator else [piece]
+
+    def merge_accumulators(self, accumulators: Iterable[list[Visit]]) -> list[Visit]:
+        """Merge what was merged apart."""
+        whole: list[Visit] = []
+        for accumulator in accumulators:
+            for piece in accumulator:
+                whole = self.add_input(whole, piece)
+        return whole
+
+    def extract_output(self, accumulator: list[Visit]) -> Visit:
+        """Give the visit, named by its parcel and first scan."""
+        (visit,) = accumulator
+        return msgspec.structs.replace(visit, visit_id=visit_id(visit), closed=True)
+
+
+class GroupVisits(beam.PTransform):
+    """Group the carrier's scans of a parcel into visits that end with a silence as long as the gap.
+
+    Takes: (shard, packed pieces of visits), global window.
+    Gives: Visit, global window; one when its session closes, and again, grown, for each late scan.
+    Late: a scan up to `LATENESS` after the close joins its visit; a later one makes a visit of its own. Shuffles once.
+    """
+
+    def __init__(self, gap: Micros) -> None:
+        """Take the session gap in microseconds."""
+        super().__init__()
+        self.gap = gap
+
+    def expand(self, pieces: beam.PCollection[tuple[int, bytes]]) -> beam.PCollection[Visit]:
+        """Wire spread, sessions and merge."""
+        return (
+            pieces
+            | "Spread" >> beam.ParDo(SpreadFn(self.gap)).with_output_types(tuple[str, Visit])
+            | "Sessions"
+            >> beam.WindowInto(
+                window.Sessions(Duration(micros=self.gap)),
+                trigger=trigger.AfterWatermark(late=trigger.AfterCount(1)),
+                accumulation_mode=trigger.AccumulationMode.ACCUMULATING,
+                allowed_lateness=Duration(micros=LATENESS),
+            )
+            | "Merge" >> beam.CombinePerKey(MergeVisits()).with_output_types(tuple[str, Visit])
+            | "Whole" >> beam.Values().with_output_types(Visit)
+            | "Globally" >> beam.WindowInto(window.GlobalWindows())
+        )

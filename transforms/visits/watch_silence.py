@@ -1,0 +1,70 @@
+"""WatchSilence: a valuable parcel of which nothing is heard any more goes to manual review."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+
+from schemas.fields import to_batch
+from schemas.policy import Policy
+from schemas.rows import Alert, Visit
+from schemas.tables import ALERTS
+from transforms.shards import ShardFn, shard_of
+from transforms.visits.pieces import pack_visits, unpack_visits
+from transforms.visits.silence import SilenceWatcher
+
+
+class WatchSilenceFn(ShardFn[list[Alert], pa.RecordBatch]):
+    """The shell around `SilenceWatcher`; state and timer are `ShardFn`'s."""
+
+    def __init__(self, policy: Policy, grid: int) -> None:
+        """Take the policy and the timer's grid in microseconds."""
+        super().__init__(grid)
+        self.policy = policy
+
+    def start(self) -> SilenceWatcher:
+        """Give a watcher that remembers nothing."""
+        return SilenceWatcher(self.policy)
+
+    def feed(self, machine: Any, packed: bytes) -> list[Alert]:  # noqa: ANN401
+        """Let the watcher take pieces of visits."""
+        news: list[Alert] = machine.take(unpack_visits(packed))
+        return news
+
+    def emit(self, shard: int, news: list[Alert]) -> Iterator[pa.RecordBatch]:
+        """Give the rows of alerts."""
+        if news:
+            yield to_batch(news, ALERTS.row_schema)
+
+
+def by_shard(visit: Visit) -> tuple[int, bytes]:
+    """Key a whole visit by its parcel's shard."""
+    return shard_of(visit.tracking_number), pack_visits([visit])
+
+
+class WatchSilence(beam.PTransform):
+    """Raise an alert when a session closes while the parcel is neither delivered nor closed; clear it at the next scan.
+
+    Takes: a pair of (shard, packed pieces of visits), as scans come in, and Visit, as sessions close; global window.
+    Gives: batches of alert rows. Shuffles once, by shard.
+    Late: a scan that shows there was no silence retracts the alert.
+    """
+
+    def __init__(self, policy: Policy, grid: int) -> None:
+        """Take the policy and the timer's grid in microseconds."""
+        super().__init__()
+        self.policy = policy
+        self.grid = grid
+
+    def expand(
+        self, heard: tuple[beam.PCollection[tuple[int, bytes]], beam.PCollection[Visit]]
+    ) -> beam.PCollection[pa.RecordBatch]:
+        """Wire the pieces and the whole visits into one stateful step."""
+        pieces, visits = heard
+        closings = visits | "ByShard" >> beam.Map(by_shard).with_output_types(tuple[int, bytes])
+        return (
+            (pieces, closings)
+            | "PiecesAndClosings" >> beam.Flatten()
+            | "Watch" >> beam.ParDo(WatchSilenceFn(self.policy, self.grid)).with_output_types(pa.RecordBatch)
+        )

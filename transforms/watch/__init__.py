@@ -1,0 +1,1 @@
+"""Watch for what did not happen: deadlines, and the alerts that follow from them."""

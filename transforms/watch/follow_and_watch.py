@@ -1,0 +1,82 @@
+"""FollowAndWatch: the stateful step. Dedupes, follows every parcel, and watches its deadlines."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam import pvalue
+
+from schemas.events import Event, to_json, unpack_events
+from schemas.fields import Micros, to_batch
+from schemas.policy import Policy
+from schemas.rejections import Rejected, rejection
+from schemas.tables import ALERTS, EVENTS, REJECTIONS
+from transforms.shards import ShardFn
+from transforms.visits.pieces import pack_visits
+from transforms.watch.tracker import News, Tracker
+
+
+class FollowAndWatchFn(ShardFn[News, Any]):
+    """The shell around `Tracker`; state and timer are `ShardFn`'s."""
+
+    ALERTS, PIECES, REJECTED = "alerts", "pieces", "rejected"
+
+    def __init__(self, policy: Policy, grid: int) -> None:
+        """Take the policy and the timer's grid in microseconds."""
+        super().__init__(grid)
+        self.policy = policy
+        self.accepted = beam.metrics.Metrics.counter("milepost", "events_accepted")
+        self.repeated = beam.metrics.Metrics.counter("milepost", "events_repeated")
+
+    def start(self) -> Tracker:
+        """Give a tracker that remembers nothing."""
+        return Tracker(self.policy)
+
+    def feed(self, machine: Any, packed: bytes) -> News:  # noqa: ANN401
+        """Let the tracker take a batch of events."""
+        news: News = machine.take(unpack_events(packed))
+        return news
+
+    def emit(self, shard: int, news: News) -> Iterator[Any]:
+        """Give accepted events, rows of alerts, pieces of visits, and events whose order never became known."""
+        if news.events:
+            yield to_batch(news.events, EVENTS.row_schema)
+            self.accepted.inc(len(news.events))
+        self.repeated.inc(news.repeated)
+        if news.alerts:
+            yield pvalue.TaggedOutput(self.ALERTS, to_batch(news.alerts, ALERTS.row_schema))
+        if news.visits:
+            yield pvalue.TaggedOutput(self.PIECES, (shard, pack_visits(news.visits)))
+        if news.unresolved:
+            rows = [_unresolved(event, event.received_ts or event.event_ts) for event in news.unresolved]
+            yield pvalue.TaggedOutput(self.REJECTED, to_batch(rows, REJECTIONS.row_schema))
+
+
+def _unresolved(event: Event, ts: Micros) -> Any:  # noqa: ANN401
+    fault = Rejected("unknown_waybill", f"{event.carrier} {event.tracking_number}")
+    return rejection(fault, to_json(event), "waited for its order", 0, ts)
+
+
+class FollowAndWatch(beam.PTransform):
+    """Follow every parcel; tell what happened and what did not.
+
+    Takes: (shard, packed events), global window.
+    Gives: the tagged outputs `events` (batches of accepted events, each event once), `alerts` (batches of alert rows:
+        troubles on arrival, absences when the watermark passes their due time), `pieces` ((shard, packed pieces of
+        visits)), `rejected` (events whose waybill never got an order). Shuffles once, by shard.
+    Late: any lateness is taken as long as the parcel is in mind; what was told too early is retracted.
+    """
+
+    def __init__(self, policy: Policy, grid: int) -> None:
+        """Take the policy and the timer's grid in microseconds."""
+        super().__init__()
+        self.policy = policy
+        self.grid = grid
+
+    def expand(self, batches: beam.PCollection[tuple[int, bytes]]) -> Any:  # noqa: ANN401
+        """Wire the one step."""
+        fn = FollowAndWatchFn(self.policy, self.grid)
+        return batches | "Follow" >> beam.ParDo(fn).with_outputs(
+            fn.ALERTS, fn.PIECES, fn.REJECTED, main="events"
+        ).with_output_types(pa.RecordBatch, alerts=pa.RecordBatch, pieces=tuple[int, bytes], rejected=pa.RecordBatch)

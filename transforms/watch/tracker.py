@@ -1,0 +1,223 @@
+"""The tracker: follows many parcels at once and tells what is news. A plain object; Beam only feeds and wakes it.
+
+Events come in batches, in any order, any number of times. `take` folds them in, `settle` is called when the watermark
+has passed a time and tells every absence that became news by then. What it remembers can be dumped and loaded.
+"""
+
+import heapq
+from typing import Optional
+
+import msgspec
+from msgspec import Struct, field
+
+from schemas.events import Event
+from schemas.fields import Micros
+from schemas.policy import Policy
+from schemas.rows import Alert, Visit
+from transforms.follow.journey import Journey, Scan, closed_at, fold
+from transforms.visits.bursts import bursts, closing_notice
+from transforms.watch.deadlines import alerts, deadlines, next_due
+from transforms.watch.telling import Told, tell
+
+LONG_AGO: Micros = -(1 << 62)
+
+
+class Tracked(Struct, array_like=True):
+    """One parcel in mind: its journey, the alerts told of it, and when to look at it again."""
+
+    journey: Journey
+    told: Told = field(default_factory=dict)
+    wake_ts: Optional[Micros] = None
+    closed_told: Optional[Micros] = None
+
+
+class Memory(Struct, array_like=True):
+    """Everything a tracker remembers."""
+
+    settled: Micros = LONG_AGO
+    parcels: dict[str, dict[str, Tracked]] = field(default_factory=dict)
+    """By tracking number, then by order."""
+    waiting: dict[str, list[Event]] = field(default_factory=dict)
+    """Events whose order is not known yet, by tracking number."""
+
+
+class News(Struct):
+    """What one step found out.
+
+    Attributes:
+        events: accepted events, each once.
+        alerts: rows in the life of alerts.
+        visits: pieces of visits of the parcels whose visits are followed live.
+        unresolved: events whose order never became known.
+        repeated: number of events that had been taken before.
+    """
+
+    events: list[Event] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    visits: list[Visit] = field(default_factory=list)
+    unresolved: list[Event] = field(default_factory=list)
+    repeated: int = 0
+
+
+class Tracker:
+    """Follows the parcels of one shard."""
+
+    def __init__(self, policy: Policy) -> None:
+        """Start with nothing in mind."""
+        self.policy = policy
+        self.memory = Memory()
+        self._agenda: list[tuple[Micros, str, str]] = []
+
+    def take(self, events: list[Event]) -> News:
+        """Fold a batch of events in and give what is news at once."""
+        news = News()
+        touched: dict[int, Tracked] = {}
+        for event in events:
+            tracked = self._find(event)
+            if tracked is None:
+                self._wait(event)
+            else:
+                self._fold(tracked, event, news, touched)
+                waiting = self.memory.waiting
+                if event.tracking_number in waiting:
+                    self._resolve(event.tracking_number, news, touched)
+        for tracked in touched.values():
+            self._reassess(tracked, news)
+        return news
+
+    def settle(self, until: Micros) -> News:
+        """Tell every absence that is news now that the watermark has passed `until`; forget what is long over."""
+        news = News()
+        memory = self.memory
+        memory.settled = max(memory.settled, until)
+        while self._agenda and self._agenda[0][0] <= until:
+            wake, tracking_number, order_id = heapq.heappop(self._agenda)
+            if not order_id:
+                self._give_up(tracking_number, until, news)
+                continue
+            tracked = memory.parcels.get(tracking_number, {}).get(order_id)
+            if tracked is not None and tracked.wake_ts == wake:
+                self._wake(tracked, until, news)
+        return news
+
+    def next_wake(self) -> Micros | None:
+        """Give the next time at which `settle` could have something to do."""
+        return self._agenda[0][0] if self._agenda else None
+
+    def dump(self) -> bytes:
+        """Give all that is remembered."""
+        return msgspec.msgpack.encode(self.memory)
+
+    def load(self, dumped: bytes) -> None:
+        """Remember what `dump` gave."""
+        self.memory = msgspec.msgpack.decode(dumped, type=Memory)
+        waits = self.policy.intake.waybill_wait
+        self._agenda = [
+            (tracked.wake_ts, tracking_number, order_id)
+            for tracking_number, orders in self.memory.parcels.items()
+            for order_id, tracked in orders.items()
+            if tracked.wake_ts is not None
+        ]
+        self._agenda += [
+            (event.event_ts + waits, tracking_number, "")
+            for tracking_number, events in self.memory.waiting.items()
+            for event in events
+        ]
+        heapq.heapify(self._agenda)
+
+    def _find(self, event: Event) -> Tracked | None:
+        """Give the parcel an event belongs to, a new one if need be; None while its order is unknown."""
+        orders = self.memory.parcels.get(event.tracking_number)
+        if event.order_id is not None:
+            if orders is None:
+                orders = self.memory.parcels[event.tracking_number] = {}
+            tracked = orders.get(event.order_id)
+            if tracked is None:
+                tracked = orders[event.order_id] = Tracked(Journey(event.order_id, event.tracking_number))
+            return tracked
+        carried = [t for t in (orders or {}).values() if t.journey.carrier == event.carrier]
+        if not carried:
+            return None
+        # Waybill numbers are recycled: the order that had begun last before the event is meant.
+        return max(carried, key=lambda t: _nearness(t.journey, event.event_ts))
+
+    def _fold(self, tracked: Tracked, event: Event, news: News, touched: dict[int, Tracked]) -> None:
+        journey = tracked.journey
+        if event.order_id is None:
+            event.order_id = journey.order_id
+        if not fold(journey, event):
+            news.repeated += 1
+            return
+        news.events.append(event)
+        touched[id(tracked)] = tracked
+
+    def _wait(self, event: Event) -> None:
+        waiting = self.memory.waiting.setdefault(event.tracking_number, [])
+        if all(other.event_id != event.event_id for other in waiting):
+            waiting.append(event)
+            heapq.heappush(self._agenda, (event.event_ts + self.policy.intake.waybill_wait, event.tracking_number, ""))
+
+    def _resolve(self, tracking_number: str, news: News, touched: dict[int, Tracked]) -> None:
+        still = []
+        for event in self.memory.waiting.pop(tracking_number):
+            tracked = self._find(event)
+            if tracked is None:
+                still.append(event)
+            else:
+                self._fold(tracked, event, news, touched)
+        if still:
+            self.memory.waiting[tracking_number] = still
+
+    def _give_up(self, tracking_number: str, until: Micros, news: News) -> None:
+        waited = until - self.policy.intake.waybill_wait
+        waiting = self.memory.waiting.pop(tracking_number, [])
+        news.unresolved += [event for event in waiting if event.event_ts <= waited]
+        still = [event for event in waiting if event.event_ts > waited]
+        if still:
+            self.memory.waiting[tracking_number] = still
+
+    def _wake(self, tracked: Tracked, until: Micros, news: News) -> None:
+        journey = tracked.journey
+        if self._forget_ts(journey) <= until:
+            orders = self.memory.parcels[journey.tracking_number]
+            del orders[journey.order_id]
+            if not orders:
+                del self.memory.parcels[journey.tracking_number]
+            return
+        self._reassess(tracked, news)
+
+    def _reassess(self, tracked: Tracked, news: News) -> None:
+        """Judge a parcel anew: tell its alerts, hand its scans to the visits, and note when to look again."""
+        journey, settled = tracked.journey, self.memory.settled
+        due = deadlines(journey, self.policy.limits_for(journey.carrier, journey.warehouse_id))
+        news.alerts += tell(tracked.told, alerts(journey, due, settled), settled)
+        self._hand_over(tracked, news)
+        wake = next_due(due, settled)
+        forget = self._forget_ts(journey)
+        wake = forget if wake is None else min(wake, forget)
+        if wake != tracked.wake_ts:
+            tracked.wake_ts = wake
+            heapq.heappush(self._agenda, (wake, journey.tracking_number, journey.order_id))
+
+    def _forget_ts(self, journey: Journey) -> Micros:
+        keep = self.policy.memory
+        return journey.last_ts + (keep.silent if closed_at(journey) is None else keep.closed)
+
+    def _hand_over(self, tracked: Tracked, news: News) -> None:
+        """Hand the carrier's scans to the visits, once the parcel is one whose visits are followed."""
+        journey, rule = tracked.journey, self.policy.visits
+        if rule.parcels == "none":
+            journey.scans = []
+        elif rule.parcels == "all" or journey.declared_value >= rule.high_value:
+            scans: list[Scan] = journey.scans
+            journey.scans = []
+            news.visits += bursts(journey.order_id, journey.tracking_number, scans, rule.gap)
+            closed = closed_at(journey)
+            if closed is not None and closed != tracked.closed_told:
+                tracked.closed_told = closed
+                news.visits.append(closing_notice(journey.order_id, journey.tracking_number, closed))
+
+
+def _nearness(journey: Journey, ts: Micros) -> tuple[bool, Micros, str]:
+    begun = min(journey.first.values())
+    return (begun <= ts, begun if begun <= ts else -begun, journey.order_id)
