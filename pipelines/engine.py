@@ -1,5 +1,6 @@
 """Which engine runs a graph, by name: Beam's default picks one by what the graph holds, and even by the network."""
 
+import gc
 from collections.abc import Callable, Sequence
 
 import apache_beam as beam
@@ -43,6 +44,8 @@ def run_graph(build: Callable[[beam.Pipeline], None], options: PipelineOptions, 
         options.view_as(StandardOptions).runner = None
     pipeline = beam.Pipeline(runner=runner, options=options)
     build(pipeline)
+    # Parcels in mind are many and long-lived: with Python's default the collector would walk them all, again and again.
+    gc.set_threshold(100_000, 50, 1_000)
     with Progress(title):
         result: PipelineResult = pipeline.run()
         result.wait_until_finish()

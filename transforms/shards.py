@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Generic, Optional, Protocol, TypeVar
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.coders import BytesCoder
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
@@ -143,7 +144,7 @@ class ShardFn(beam.DoFn, ABC, Generic[News, Out]):
             living = self.living[shard] = Living(self.start())
             base: Optional[bytes] = snapshot.read()
             if base:
-                living.machine.load(base)
+                living.machine.load(_unpack(base))
                 living.snapshot_size = len(base)
             for entry in sorted(log.read()):
                 self._replay(living, entry[8:])
@@ -164,7 +165,7 @@ class ShardFn(beam.DoFn, ABC, Generic[News, Out]):
         version.write(living.version)
         living.log_size += len(entry)
         if living.log_size > max(2 * living.snapshot_size, _SMALL):
-            dumped = living.machine.dump()
+            dumped = _pack(living.machine.dump())
             snapshot.write(dumped)
             log.clear()
             living.snapshot_size, living.log_size = len(dumped), 0
@@ -181,3 +182,11 @@ class ShardFn(beam.DoFn, ABC, Generic[News, Out]):
         if living.armed is None or due < living.armed:
             wake.set(Timestamp(micros=due))
             living.armed = due
+
+
+def _pack(plain: bytes) -> bytes:
+    return len(plain).to_bytes(8, "big") + bytes(pa.compress(plain, "lz4", asbytes=True))
+
+
+def _unpack(packed: bytes) -> bytes:
+    return bytes(pa.decompress(packed[8:], int.from_bytes(packed[:8], "big"), "lz4", asbytes=True))

@@ -4,13 +4,14 @@ Nothing here depends on the order in which events arrive: milestones keep the ea
 come from the earliest event that has them (ties by event_id), the declared value is the largest ever declared.
 """
 
+import sys
 from typing import Optional
 
 from msgspec import Struct, field
 
 from schemas.events import Event
 from schemas.fields import Micros
-from schemas.stages import CARRIER_STAGES, CLOSING_STAGES, RANK, TROUBLE_STAGES
+from schemas.stages import CARRIER_STAGES, CLOSING_STAGES, RANK, STAGES, TROUBLE_STAGES
 
 Moment = tuple[Micros, str]
 """An event's place in the parcel's life: its time, then its id."""
@@ -36,6 +37,7 @@ class Journey(Struct, array_like=True):
         troubles: time, stage and reason of each exception and failed attempt.
         scans: the carrier's events, while visits may still need them.
         last_ts: the newest event.
+        closed_ts: the earliest closing stage: when the wait for the delivery ended.
     """
 
     order_id: str
@@ -51,6 +53,7 @@ class Journey(Struct, array_like=True):
     troubles: list[tuple[Micros, str, str]] = field(default_factory=list)
     scans: list[Scan] = field(default_factory=list)
     last_ts: Micros = 0
+    closed_ts: Optional[Micros] = None
 
 
 def fold(journey: Journey, event: Event) -> bool:
@@ -58,12 +61,15 @@ def fold(journey: Journey, event: Event) -> bool:
     if event.event_id in journey.seen:
         return False
     journey.seen.add(event.event_id)
-    ts, stage = event.event_ts, event.stage
+    # A stage's own name, not the copy that came in with this event: parcels in mind are many.
+    ts, stage = event.event_ts, STAGES[event.stage].name
     earliest = journey.first.get(stage)
     if earliest is None or ts < earliest:
         journey.first[stage] = ts
     if ts > journey.last_ts:
         journey.last_ts = ts
+    if stage in CLOSING_STAGES and (journey.closed_ts is None or ts < journey.closed_ts):
+        journey.closed_ts = ts
     moment = (ts, event.event_id)
     if journey.known is None or moment < journey.known:
         _learn(journey, event, moment)
@@ -74,7 +80,7 @@ def fold(journey: Journey, event: Event) -> bool:
         if trouble not in journey.troubles:
             journey.troubles.append(trouble)
     if stage in CARRIER_STAGES:
-        journey.scans.append(Scan(ts, stage, event.hub))
+        journey.scans.append(Scan(ts, stage, event.hub and sys.intern(event.hub)))
     return True
 
 
@@ -89,19 +95,9 @@ def _learn(journey: Journey, event: Event, moment: Moment) -> None:
         source = journey.sources[place]
         if source is None or moment < source:
             journey.sources[place] = moment
-            setattr(journey, name, value)
+            setattr(journey, name, sys.intern(value) if isinstance(value, str) else value)
     if complete:
         journey.known = moment
-
-
-def closed_at(journey: Journey) -> Micros | None:
-    """Give when the wait for the delivery ended: the earliest closing stage."""
-    return earliest_of(journey, CLOSING_STAGES)
-
-
-def earliest_of(journey: Journey, stages: frozenset[str]) -> Micros | None:
-    """Give the earliest time of any of these stages; None where none was reached."""
-    return min((ts for stage, ts in journey.first.items() if stage in stages), default=None)
 
 
 def delivered_at(journey: Journey) -> Micros | None:

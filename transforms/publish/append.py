@@ -34,22 +34,37 @@ def append(lake: Lake, table: Table, rows: pa.Table) -> int:
     if rows.num_rows == 0:
         return 0
     delta = lake.delta(table)
+    incoming = with_day(table, rows)
     with connect() as db:
-        db.register("incoming", with_day(table, rows))
+        db.register("incoming", incoming)
         files = _candidates(table, delta, *_span(db, table)) if delta else []
+        if table.supersedes == "false":
+            fresh = incoming.take(_lacking(db, table, incoming.num_rows, lake.rows(table, files)))
+            if fresh.num_rows:
+                _write(lake, table, fresh)
+            return int(fresh.num_rows)
         # Loaded once: it is asked several times below.
         db.execute(f"create temp table present as from {lake.rows(table, files)}")
         _judge(db, table)
         fresh = _fetch(db, table, "from fresh")
-        if fresh.num_rows == 0:
-            return 0
         superseded_days = db.execute(f"select distinct {table.day} from superseded").fetchall()
-        if not superseded_days:
-            _write(lake, table, fresh)
-        else:
+        if superseded_days:
             assert delta is not None
             _rewrite(lake, table, db, delta, [day for (day,) in superseded_days])
+        elif fresh.num_rows:
+            _write(lake, table, fresh)
         return int(fresh.num_rows)
+
+
+def _lacking(db: duckdb.DuckDBPyConnection, table: Table, rows: int, present: str) -> pa.ChunkedArray:
+    """Give the places of the incoming rows that the table lacks, the first of each key. Only keys are looked at."""
+    key = ", ".join(table.key)
+    db.register("places", pa.table({"place": pa.array(range(rows), pa.int64())}))
+    found = db.sql(
+        f"""select min(place) as place from (select {key} from incoming) n positional join places
+            anti join {present} o using ({key}) group by {key} order by place"""
+    )
+    return found.to_arrow_table()["place"]
 
 
 def _span(db: duckdb.DuckDBPyConnection, table: Table) -> tuple[datetime.date, datetime.date, set[datetime.date]]:
@@ -81,10 +96,6 @@ def _judge(db: duckdb.DuckDBPyConnection, table: Table) -> None:
     key = ", ".join(table.key)
     order = f"order by {table.until or table.day_of} desc" if table.until else ""
     db.execute(f"create temp table once as select distinct on ({key}) * from incoming {order}")
-    if table.supersedes == "false":
-        db.execute(f"create temp view fresh as from once n anti join present o on {same}")
-        db.execute("create temp view superseded as from present where false")
-        return
     db.execute(f"create temp table peers as from present o semi join once n on {_peer(table)}")
     db.execute(
         f"""create temp table fresh as from once n where not exists (

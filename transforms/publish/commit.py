@@ -23,7 +23,7 @@ from transforms.publish.rejudge import rejudge
 Rows = tuple[str, pa.RecordBatch]
 """A batch and the name of the table it is for."""
 
-MOST_ROWS = 500_000
+MOST_ROWS = 250_000
 """Rows gathered before a commit is made without waiting for its time: bounds the memory."""
 
 NO_ALERTS = -1

@@ -18,7 +18,7 @@ from schemas.fields import to_batch
 from schemas.policy import Policy
 from schemas.rows import Alert
 from schemas.tables import ALERTS, EVENTS
-from transforms.follow.journey import Journey, closed_at, fold
+from transforms.follow.journey import Journey, fold
 from transforms.publish.lake import Lake, connect
 from transforms.visits.bursts import bursts
 from transforms.visits.silence import silences
@@ -91,7 +91,7 @@ def _lives(journey: Journey, policy: Policy) -> list[Life]:
     due = deadlines(journey, policy.limits_for(journey.carrier, journey.warehouse_id))
     gap = policy.visits.gap
     visits = bursts(journey.order_id, journey.tracking_number, journey.scans, gap)
-    return alerts(journey, due, _FOREVER) + silences(visits, closed_at(journey), gap, _FOREVER)
+    return alerts(journey, due, _FOREVER) + silences(visits, journey.closed_ts, gap, _FOREVER)
 
 
 def _rows(db: duckdb.DuckDBPyConnection, row: type[Row], relation: str) -> list[Row]:

@@ -7,7 +7,7 @@ import msgspec
 from apache_beam.transforms import trigger, window
 from apache_beam.utils.timestamp import Duration, Timestamp
 
-from schemas import coders as _coders  # noqa: F401  (registers Visit's coder)
+from schemas.coders import StructCoder
 from schemas.fields import DAY, Micros
 from schemas.rows import Visit
 from transforms.visits.bursts import merge, visit_id
@@ -48,6 +48,10 @@ def marks(piece: Visit, gap: Micros) -> list[Micros]:
 
 class MergeVisits(beam.CombineFn):
     """Merge the pieces of one session."""
+
+    def get_accumulator_coder(self) -> beam.coders.Coder:
+        """Give the coder of what is merged so far: without it Beam pickles."""
+        return beam.coders.ListCoder(StructCoder(Visit))
 
     def create_accumulator(self) -> list[Visit]:
         """Start with no piece."""
@@ -92,7 +96,8 @@ class GroupVisits(beam.PTransform):
             | "Sessions"
             >> beam.WindowInto(
                 window.Sessions(Duration(micros=self.gap)),
-                trigger=trigger.AfterWatermark(late=trigger.AfterCount(1)),
+                # Fires when the watermark closes the session, and again for each late scan.
+                trigger=trigger.DefaultTrigger(),
                 accumulation_mode=trigger.AccumulationMode.ACCUMULATING,
                 allowed_lateness=Duration(micros=LATENESS),
             )

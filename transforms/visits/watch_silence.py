@@ -43,10 +43,22 @@ def by_shard(visit: Visit) -> tuple[int, bytes]:
     return shard_of(visit.tracking_number), pack_visits([visit])
 
 
+class KeyClosings(beam.PTransform):
+    """Key whole visits by their parcel's shard, so that they reach the watcher as the clock it goes by.
+
+    Takes: Visit, as sessions close.
+    Gives: (shard, packed visit).
+    """
+
+    def expand(self, visits: beam.PCollection[Visit]) -> beam.PCollection[tuple[int, bytes]]:
+        """Wire the one step."""
+        return visits | "ByShard" >> beam.Map(by_shard).with_output_types(tuple[int, bytes])
+
+
 class WatchSilence(beam.PTransform):
     """Raise an alert when a session closes while the parcel is neither delivered nor closed; clear it at the next scan.
 
-    Takes: a pair of (shard, packed pieces of visits), as scans come in, and Visit, as sessions close; global window.
+    Takes: (shard, packed visits), global window: pieces as scans come in, and whole visits as sessions close.
     Gives: batches of alert rows. Shuffles once, by shard.
     Late: a scan that shows there was no silence retracts the alert.
     """
@@ -57,14 +69,6 @@ class WatchSilence(beam.PTransform):
         self.policy = policy
         self.grid = grid
 
-    def expand(
-        self, heard: tuple[beam.PCollection[tuple[int, bytes]], beam.PCollection[Visit]]
-    ) -> beam.PCollection[pa.RecordBatch]:
-        """Wire the pieces and the whole visits into one stateful step."""
-        pieces, visits = heard
-        closings = visits | "ByShard" >> beam.Map(by_shard).with_output_types(tuple[int, bytes])
-        return (
-            (pieces, closings)
-            | "PiecesAndClosings" >> beam.Flatten()
-            | "Watch" >> beam.ParDo(WatchSilenceFn(self.policy, self.grid)).with_output_types(pa.RecordBatch)
-        )
+    def expand(self, heard: beam.PCollection[tuple[int, bytes]]) -> beam.PCollection[pa.RecordBatch]:
+        """Wire the one step."""
+        return heard | "Watch" >> beam.ParDo(WatchSilenceFn(self.policy, self.grid)).with_output_types(pa.RecordBatch)

@@ -14,7 +14,7 @@ from schemas.events import Event
 from schemas.fields import Micros
 from schemas.policy import Policy
 from schemas.rows import Alert, Visit
-from transforms.follow.journey import Journey, Scan, closed_at, fold
+from transforms.follow.journey import Journey, Scan, fold
 from transforms.visits.bursts import bursts, closing_notice
 from transforms.watch.deadlines import alerts, deadlines, next_due
 from transforms.watch.telling import Told, tell
@@ -201,7 +201,7 @@ class Tracker:
 
     def _forget_ts(self, journey: Journey) -> Micros:
         keep = self.policy.memory
-        return journey.last_ts + (keep.silent if closed_at(journey) is None else keep.closed)
+        return journey.last_ts + (keep.silent if journey.closed_ts is None else keep.closed)
 
     def _hand_over(self, tracked: Tracked, news: News) -> None:
         """Hand the carrier's scans to the visits, once the parcel is one whose visits are followed."""
@@ -212,7 +212,7 @@ class Tracker:
             scans: list[Scan] = journey.scans
             journey.scans = []
             news.visits += bursts(journey.order_id, journey.tracking_number, scans, rule.gap)
-            closed = closed_at(journey)
+            closed = journey.closed_ts
             if closed is not None and closed != tracked.closed_told:
                 tracked.closed_told = closed
                 news.visits.append(closing_notice(journey.order_id, journey.tracking_number, closed))
