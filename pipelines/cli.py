@@ -7,8 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pipelines.errors import UsageError
+from pipelines.errors import QueryError, UsageError
 from schemas.policy import PolicyError
+from transforms.publish.lake import LakeError
 
 COMMANDS = {
     "simulate": "pipelines.simulate.command",
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _say("Interrupted; what was committed stays, a rerun completes it.", 130)
     except Exception as fault:
-        if type(fault).__name__ not in ("LakeError", "QueryError") and os.environ.get("MILEPOST_TRACEBACK"):
+        if os.environ.get("MILEPOST_TRACEBACK"):
             raise
         return _say(sentence(fault), 1)
     return code
@@ -60,8 +61,8 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def sentence(fault: BaseException) -> str:
-    """Give an error as one sentence, free of traceback; Beam wraps its own several deep."""
-    while fault.__cause__ is not None:
+    """Give an error as one sentence, free of traceback; Beam wraps what a worker raised several deep."""
+    while fault.__cause__ is not None and not isinstance(fault, LakeError | QueryError):
         fault = fault.__cause__
     text = str(fault).strip().split("\n")[0]
     return text or type(fault).__name__

@@ -4,7 +4,7 @@ import gc
 from collections.abc import Callable, Sequence
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions, WorkerOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult
 
@@ -42,6 +42,10 @@ def run_graph(build: Callable[[beam.Pipeline], None], options: PipelineOptions, 
     runner = FnApiRunner() if named in (None, "DirectRunner", "FnApiRunner") else named
     if isinstance(runner, FnApiRunner):
         options.view_as(StandardOptions).runner = None
+    worker = options.view_as(WorkerOptions)
+    if "max_cache_memory_usage_mb" not in options.get_all_options(drop_default=True):
+        # State is read once a batch and lives on in our own objects: weighing it for a cache costs more than it saves.
+        worker.max_cache_memory_usage_mb = 0
     pipeline = beam.Pipeline(runner=runner, options=options)
     build(pipeline)
     # Parcels in mind are many and long-lived: with Python's default the collector would walk them all, again and again.

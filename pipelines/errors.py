@@ -3,3 +3,7 @@
 
 class UsageError(Exception):
     """The command was asked for something it cannot do as asked; its text is one clear sentence. Exit code 2."""
+
+
+class QueryError(Exception):
+    """A question that has no answer; its text is one clear sentence. Exit code 1."""

@@ -24,7 +24,7 @@ from transforms.publish.commit import Publish, Rows
 from transforms.publish.gate import KnownAlertsFn, KnownVisitsFn
 from transforms.publish.lake import Lake
 from transforms.visits.group_visits import GroupVisits
-from transforms.visits.watch_silence import KeyClosings, WatchSilence
+from transforms.visits.watch_silence import WatchSilence
 from transforms.watch.follow_and_watch import FollowAndWatch
 
 
@@ -39,8 +39,7 @@ def build_live(root: beam.Pipeline, source: Source, lake: str, policy: Policy) -
 
     # When it was active: sessions end at their combine; state never lives under them.
     visits = followed.pieces | "GroupVisits" >> GroupVisits(policy.visits.gap)
-    closings = visits | "KeyClosings" >> KeyClosings()
-    heard = (followed.pieces, closings) | "Heard" >> beam.Flatten()
+    heard = (followed.pieces, visits) | "Heard" >> beam.Flatten()
     silences = heard | "WatchSilence" >> WatchSilence(policy, source.grid)
 
     # Of a time that is not known yet nothing is said, wherever the watermark is pushed.

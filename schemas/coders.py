@@ -55,9 +55,9 @@ class StructCoder(beam.coders.Coder):
 
 
 class RecordBatchCoder(beam.coders.Coder):
-    """Arrow IPC, one schema and one batch, LZ4; single-threaded, since Beam owns the parallelism."""
+    """Arrow IPC, one schema and one batch, zstd; single-threaded, since Beam owns the parallelism."""
 
-    OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+    OPTIONS = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", 1), use_threads=False)
 
     def encode(self, value: pa.RecordBatch) -> bytes:
         """Encode one batch."""

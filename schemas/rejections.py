@@ -20,6 +20,9 @@ REASONS = {
     "invalid_timestamp": "a time cannot be read",
     "absurd_timestamp": "a time lies outside any parcel's life",
     "future_timestamp": "the event lies in the future of the horizon",
+    "malformed_row": "the line has more or fewer fields than the header",
+    "wrong_header": "the file's header is not that of its carrier",
+    "unreadable_file": "the file cannot be read to its end",
     "unknown_waybill": "no event ever told which order the waybill belongs to",
 }
 

@@ -39,7 +39,8 @@ def append(lake: Lake, table: Table, rows: pa.Table) -> int:
         db.register("incoming", incoming)
         files = _candidates(table, delta, *_span(db, table)) if delta else []
         if table.supersedes == "false":
-            fresh = incoming.take(_lacking(db, table, incoming.num_rows, lake.rows(table, files)))
+            lacking = _lacking(db, table, incoming.num_rows, lake.rows(table, files))
+            fresh = incoming.take(lacking) if len(lacking) < incoming.num_rows else incoming
             if fresh.num_rows:
                 _write(lake, table, fresh)
             return int(fresh.num_rows)

@@ -8,14 +8,13 @@ import time
 from collections.abc import Iterator
 
 import apache_beam as beam
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.fields import SECOND, Micros, to_batch
-from schemas.rows import Visit
 from schemas.stages import TROUBLE_STAGES
 from schemas.tables import VISITS
+from transforms.visits.pieces import unpack_visits
 
 WALL_CLOCK: Micros = -1
 """The horizon of a live run: whatever the time is."""
@@ -49,8 +48,10 @@ class KnownVisitsFn(beam.DoFn):
         """Take the session gap in microseconds."""
         self.gap = gap
 
-    def process(self, element: Visit, horizon: Micros) -> Iterator[pa.RecordBatch]:
-        """Give a batch of one visit."""
+    def process(self, element: tuple[int, bytes], horizon: Micros) -> Iterator[pa.RecordBatch]:
+        """Give a batch of visits."""
         at = int(time.time() * SECOND) if horizon == WALL_CLOCK else horizon
-        visit = msgspec.structs.replace(element, closed=element.end_ts + self.gap <= at)
-        yield to_batch([visit], VISITS.row_schema)
+        visits = unpack_visits(element[1])
+        for visit in visits:
+            visit.closed = visit.end_ts + self.gap <= at
+        yield to_batch(visits, VISITS.row_schema)

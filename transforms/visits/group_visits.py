@@ -6,12 +6,14 @@ import apache_beam as beam
 import msgspec
 from apache_beam.transforms import trigger, window
 from apache_beam.utils.timestamp import Duration, Timestamp
+from apache_beam.utils.windowed_value import WindowedValue
 
 from schemas.coders import StructCoder
 from schemas.fields import DAY, Micros
 from schemas.rows import Visit
+from transforms.shards import shard_of
 from transforms.visits.bursts import merge, visit_id
-from transforms.visits.pieces import unpack_visits
+from transforms.visits.pieces import pack_visits, unpack_visits
 
 LATENESS = 7 * DAY
 """How late a scan may come and still join the visit it belongs to."""
@@ -75,11 +77,29 @@ class MergeVisits(beam.CombineFn):
         return msgspec.structs.replace(visit, visit_id=visit_id(visit), closed=True)
 
 
+class GatherFn(beam.DoFn):
+    """Gather the visits of a bundle by their parcels' shard: further on, too, elements are what costs."""
+
+    def start_bundle(self) -> None:
+        """Begin with none."""
+        self.shards: dict[int, list[Visit]] = {}
+
+    def process(self, element: Visit) -> None:
+        """Take one visit."""
+        self.shards.setdefault(shard_of(element.tracking_number), []).append(element)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        """Give what was gathered."""
+        for shard, visits in self.shards.items():
+            yield WindowedValue((shard, pack_visits(visits)), window.MIN_TIMESTAMP, [window.GlobalWindow()])
+
+
 class GroupVisits(beam.PTransform):
     """Group the carrier's scans of a parcel into visits that end with a silence as long as the gap.
 
     Takes: (shard, packed pieces of visits), global window.
-    Gives: Visit, global window; one when its session closes, and again, grown, for each late scan.
+    Gives: (shard, packed whole visits), global window; a visit when its session closes, and again, grown, for each
+        late scan.
     Late: a scan up to `LATENESS` after the close joins its visit; a later one makes a visit of its own. Shuffles once.
     """
 
@@ -88,8 +108,8 @@ class GroupVisits(beam.PTransform):
         super().__init__()
         self.gap = gap
 
-    def expand(self, pieces: beam.PCollection[tuple[int, bytes]]) -> beam.PCollection[Visit]:
-        """Wire spread, sessions and merge."""
+    def expand(self, pieces: beam.PCollection[tuple[int, bytes]]) -> beam.PCollection[tuple[int, bytes]]:
+        """Wire spread, sessions, merge and gather."""
         return (
             pieces
             | "Spread" >> beam.ParDo(SpreadFn(self.gap)).with_output_types(tuple[str, Visit])
@@ -104,4 +124,5 @@ class GroupVisits(beam.PTransform):
             | "Merge" >> beam.CombinePerKey(MergeVisits()).with_output_types(tuple[str, Visit])
             | "Whole" >> beam.Values().with_output_types(Visit)
             | "Globally" >> beam.WindowInto(window.GlobalWindows())
+            | "Gather" >> beam.ParDo(GatherFn()).with_output_types(tuple[int, bytes])
         )

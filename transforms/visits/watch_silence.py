@@ -8,10 +8,10 @@ import pyarrow as pa
 
 from schemas.fields import to_batch
 from schemas.policy import Policy
-from schemas.rows import Alert, Visit
+from schemas.rows import Alert
 from schemas.tables import ALERTS
-from transforms.shards import ShardFn, shard_of
-from transforms.visits.pieces import pack_visits, unpack_visits
+from transforms.shards import ShardFn
+from transforms.visits.pieces import unpack_visits
 from transforms.visits.silence import SilenceWatcher
 
 
@@ -36,23 +36,6 @@ class WatchSilenceFn(ShardFn[list[Alert], pa.RecordBatch]):
         """Give the rows of alerts."""
         if news:
             yield to_batch(news, ALERTS.row_schema)
-
-
-def by_shard(visit: Visit) -> tuple[int, bytes]:
-    """Key a whole visit by its parcel's shard."""
-    return shard_of(visit.tracking_number), pack_visits([visit])
-
-
-class KeyClosings(beam.PTransform):
-    """Key whole visits by their parcel's shard, so that they reach the watcher as the clock it goes by.
-
-    Takes: Visit, as sessions close.
-    Gives: (shard, packed visit).
-    """
-
-    def expand(self, visits: beam.PCollection[Visit]) -> beam.PCollection[tuple[int, bytes]]:
-        """Wire the one step."""
-        return visits | "ByShard" >> beam.Map(by_shard).with_output_types(tuple[int, bytes])
 
 
 class WatchSilence(beam.PTransform):

@@ -1,0 +1,302 @@
+"""The command `explain`: the whole story of an order, with the evidence for everything Milepost says of it."""
+
+import argparse
+import datetime
+import io
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.errors import QueryError
+from pipelines.query import ask, open_lake
+from pipelines.render import for_people, plain, to_json
+from pipelines.report import add_horizon
+from schemas.alerts import ANCHOR, AWAITED
+from schemas.policy import Policy
+from schemas.stages import CLOSING_STAGES, RANK
+
+Moment = datetime.datetime
+Row = dict[str, Any]
+
+_PIPED_WIDTH = 240
+
+
+def story(db: duckdb.DuckDBPyConnection, order_id: str) -> list[Row]:
+    """Tell all that is known of an order, one object a parcel.
+
+    Each holds the columns of the view `parcels`, `as_of`, and the lists `timeline` (events, hub scans and alerts, in
+    order of time), `deadlines` and `visits`. Times are aware datetimes.
+
+    Raises:
+        QueryError: no event tells of it.
+        LakeError: the lake cannot be read.
+    """
+    parcels = _rows(
+        db,
+        "select *, horizon() as as_of from parcels where order_id = ? order by first_event_ts, tracking_number",
+        order_id,
+    )
+    if not parcels:
+        raise QueryError(f"The lake knows no order {for_people(order_id)}.")
+    for parcel in parcels:
+        key = (parcel["order_id"], parcel["tracking_number"])
+        events = _rows(
+            db,
+            """select * exclude (event_date) from events
+               where order_id = ? and tracking_number = ? order by event_ts, event_id""",
+            *key,
+        )
+        scans = _rows(
+            db,
+            """select distinct on (scan_ts, code, hub) scan_ts, stage, code, hub, source from hub_scans
+               where carrier = ? and tracking_number = ? order by scan_ts, code, hub, source""",
+            parcel["carrier"],
+            parcel["tracking_number"],
+        )
+        alerts = _rows(
+            db,
+            """select alert_id, kind, due_ts, state, state_ts, evidence from alerts
+               where order_id = ? and tracking_number = ? order by state_ts, kind, alert_id, state""",
+            *key,
+        )
+        parcel["timeline"] = _timeline(parcel, events, scans, alerts)
+        parcel["deadlines"] = list(_deadlines(parcel, _first_times(events)))
+        parcel["visits"] = _rows(
+            db,
+            """select start_ts, end_ts, events, hubs, ended_ts, closed from visits
+               where order_id = ? and tracking_number = ? order by start_ts""",
+            *key,
+        )
+    return parcels
+
+
+def as_text(parcels: Sequence[Row], console: Console) -> None:
+    """Print a story for people."""
+    first = parcels[0]
+    count = "1 parcel" if len(parcels) == 1 else f"{len(parcels)} parcels"
+    console.print(
+        _line(f"Order {first['order_id']}", "bold"), _line(f"{count}, as known at {_time(first['as_of'])}"), sep="  "
+    )
+    for parcel in parcels:
+        console.print()
+        way = f"{parcel['origin_region'] or '?'} → {parcel['dest_region'] or '?'}"
+        facts = (
+            f"from warehouse {parcel['warehouse_id'] or '?'}",
+            f"by {parcel['carrier'] or 'an unknown carrier'}",
+            way,
+            *([f"worth {parcel['declared_value']:g} {parcel['currency'] or ''}"] if parcel["declared_value"] else []),
+        )
+        console.print(_line(f"Parcel {parcel['tracking_number']}", "bold"), _line(", ".join(facts).rstrip()), sep="  ")
+        console.print(_line(_standing(parcel)))
+        _print_table(console, ("time", "after", "what", "", "detail", "came in"), map(_told, parcel["timeline"]))
+        _print_table(console, ("deadline", "due", "outcome"), map(_judged, parcel["deadlines"]))
+        _print_table(console, ("visit", "until", "scans", "hubs", ""), map(_visited, parcel["visits"]))
+
+
+def span(length: datetime.timedelta) -> str:
+    """Give a length of time for people, in its two largest units.
+
+    >>> span(datetime.timedelta(minutes=125)), span(datetime.timedelta(seconds=-5))
+    ('2 h 5 min', '-5 s')
+    """
+    seconds = round(abs(length.total_seconds()))
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    units = ((days, "d"), (hours % 24, "h"), (minutes % 60, "min"), (seconds % 60, "s"))
+    begin = next((at for at, (count, _) in enumerate(units) if count), len(units) - 1)
+    said = [f"{count} {unit}" for count, unit in units[begin : begin + 2] if count] or ["0 s"]
+    return ("-" if length < datetime.timedelta(0) and seconds else "") + " ".join(said)
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `explain` to the command line."""
+    parser = commands.add_parser("explain", help="tell the whole story of an order, with evidence")
+    parser.add_argument("--lake", required=True, metavar="DIR", help="the lake's folder")
+    add_horizon(parser)
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    parser.add_argument("order_id", metavar="ORDER_ID")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    with open_lake(arguments.lake, arguments.as_of) as db:
+        parcels = story(db, arguments.order_id)
+    if arguments.format == "json":
+        sys.stdout.write(to_json([plain(parcel) for parcel in parcels]))
+    elif (screen := Console(highlight=False)).is_terminal:
+        as_text(parcels, screen)
+    else:
+        sink = io.StringIO()
+        as_text(parcels, Console(file=sink, width=_PIPED_WIDTH, no_color=True, highlight=False))
+        sys.stdout.writelines(f"{line.rstrip()}\n" for line in sink.getvalue().splitlines())
+    return 0
+
+
+def _rows(db: duckdb.DuckDBPyConnection, query: str, *values: str | None) -> list[Row]:
+    return list(ask(db, query, values).to_pylist())
+
+
+def _timeline(parcel: Row, events: Sequence[Row], scans: Sequence[Row], alerts: Sequence[Row]) -> list[Row]:
+    """Merge what happened and what was concluded into one list, in order of time."""
+    entries = [
+        *_happened(parcel, events),
+        *({"at": scan["scan_ts"], "entry": "hub_scan", **scan} for scan in scans),
+        *({"at": alert["state_ts"], "entry": "alert", **alert} for alert in alerts),
+    ]
+    # What happens at the moment of a deadline comes before what is concluded from it.
+    entries.sort(key=_when)
+    previous: Moment | None = None
+    for entry in entries:
+        entry["after_previous_s"] = (entry["at"] - previous).total_seconds() if previous else None
+        previous = entry["at"]
+    return entries
+
+
+def _when(entry: Row) -> tuple[Moment, bool]:
+    return entry["at"], entry["entry"] == "alert"
+
+
+def _happened(parcel: Row, events: Sequence[Row]) -> Iterator[Row]:
+    """Say of each event whether it made a milestone, and what became of it if not."""
+    seen: set[str] = set()
+    reached = ""
+    for event in events:
+        stage = event["stage"]
+        milestone = stage not in seen
+        if stage == "delivered" and parcel["delivered_at"] is None:
+            remark = "of the return leg, does not count"
+        elif not milestone:
+            remark = "again, changes nothing"
+        elif reached and RANK[stage] < RANK[reached]:
+            remark = f"milestone, behind {reached}"
+        else:
+            remark = "milestone"
+        seen.add(stage)
+        reached = max(reached, stage, key=_rank)
+        came_in = event["received_ts"]
+        late = (came_in - event["event_ts"]).total_seconds() if came_in else None
+        verdict = {"milestone": milestone, "remark": remark, "lateness_s": late}
+        yield {"at": event["event_ts"], "entry": "event", **event, **verdict}
+
+
+def _rank(stage: str) -> int:
+    return RANK.get(stage, 0)
+
+
+def _first_times(events: Iterable[Row]) -> dict[str, Moment]:
+    times: dict[str, Moment] = {}
+    for event in events:
+        times.setdefault(event["stage"], event["event_ts"])
+    return times
+
+
+def _deadlines(parcel: Row, times: Mapping[str, Moment]) -> Iterator[Row]:
+    """Judge every deadline that a parcel has had, by the default policy."""
+    limits = Policy().limits_for(parcel["carrier"], parcel["warehouse_id"])
+    due: dict[str, Moment] = {
+        kind: times[anchor] + datetime.timedelta(microseconds=getattr(limits, kind))
+        for kind, anchor in ANCHOR.items()
+        if anchor in times
+    }
+    if promise := parcel["promised_delivery_ts"]:
+        due["sla_at_risk"] = promise - datetime.timedelta(microseconds=limits.sla_at_risk)
+        due["sla_breached"] = promise
+    for kind, limit in due.items():
+        at, by = min(((times[stage], stage) for stage in AWAITED[kind] if stage in times), default=(None, None))
+        if at is None:
+            outcome = "missed" if limit <= parcel["as_of"] else "waiting"
+        elif at > limit:
+            outcome = "missed"
+        else:
+            outcome = "void" if by in CLOSING_STAGES and by != "delivered" else "met"
+        margin = (limit - (at or parcel["as_of"])).total_seconds() / 60
+        yield {"kind": kind, "due_ts": limit, "outcome": outcome, "by": by, "by_ts": at, "margin_minutes": margin}
+
+
+def _standing(parcel: Row) -> str:
+    """Say in one sentence where the parcel stands towards its promise."""
+    promise, delivered, now = parcel["promised_delivery_ts"], parcel["delivered_at"], parcel["as_of"]
+    latest = parcel["latest_promised_delivery_ts"]
+    stage = parcel["current_stage"].replace("_", " ")
+    where = f"Delivered {_time(delivered)}" if delivered else f"Not delivered, {stage}"
+    if delivered and stage != "delivered":
+        where += f", then {stage}"
+    match parcel["outcome"]:
+        case "no_promise":
+            return f"{where}; nothing was promised."
+        case "on_time" | "late" as outcome:
+            way = "before" if outcome == "on_time" else "after"
+            said = f"{span(abs(promise - delivered))} {way} the promise of {_time(promise)}"
+        case "breached":
+            said = f"{span(now - promise)} past the promise of {_time(promise)}"
+        case "on_track" | "at_risk":
+            said = f"{span(promise - now)} left until the promise of {_time(promise)}"
+        case _:
+            said = f"no longer awaited; promised for {_time(promise)}" if promise else "no longer awaited"
+    moved = f" (promised anew for {_time(latest)})" if latest and latest != promise else ""
+    return f"{where}: {said}{moved}. Status {parcel['outcome']}."
+
+
+def _told(entry: Row) -> tuple[str, ...]:
+    passed = entry["after_previous_s"]
+    after = "" if passed is None else f"+{span(datetime.timedelta(seconds=passed))}"
+    match entry["entry"]:
+        case "event":
+            details = (entry["reason"], entry["hub"] and f"at {entry['hub']}", f"event {entry['event_id']}")
+            late = entry["lateness_s"]
+            came = (
+                ""
+                if late is None
+                else f"{span(datetime.timedelta(seconds=abs(late)))} {'later' if late >= 0 else 'before'}"
+            )
+            what, remark, detail = entry["stage"], entry["remark"], ", ".join(filter(None, details))
+        case "hub_scan":
+            what, remark, came = entry["stage"], "hub scan", ""
+            detail = f"at {entry['hub']}, code {entry['code']}, {entry['source']}"
+        case _:
+            what, remark, came = entry["kind"], f"alert {entry['state']}", ""
+            detail = f"due {_time(entry['due_ts'])}: {entry['evidence']}"
+    return _time(entry["at"]), after, what, remark, detail, came
+
+
+def _judged(deadline: Row) -> tuple[str, ...]:
+    margin = span(abs(datetime.timedelta(minutes=deadline["margin_minutes"])))
+    by = deadline["by"]
+    match deadline["outcome"]:
+        case "met":
+            outcome = f"met by {by}, {margin} to spare"
+        case "void":
+            outcome = f"ended by {by}, {margin} before"
+        case "waiting":
+            outcome = f"waiting, {margin} left"
+        case _:
+            outcome = f"missed, {by} came {margin} late" if by else f"missed, nothing for {margin} since"
+    return deadline["kind"], _time(deadline["due_ts"]), outcome
+
+
+def _visited(visit: Row) -> tuple[str, ...]:
+    end = "ended the wait" if visit["ended_ts"] else "closed" if visit["closed"] else "still open"
+    return _time(visit["start_ts"]), _time(visit["end_ts"]), str(visit["events"]), ", ".join(visit["hubs"]), end
+
+
+def _time(at: Moment) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _line(text: str, style: str = "") -> Text:
+    return Text(for_people(text), style=style)
+
+
+def _print_table(console: Console, names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    table = Table(*names, box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in table.columns:
+        column.overflow = "fold"
+    for row in rows:
+        table.add_row(*map(_line, row))
+    if table.row_count:
+        console.print()
+        console.print(table)

@@ -1,0 +1,127 @@
+"""Open the lake for questions: every table and view bound by name in a DuckDB that can read the lake and nothing else.
+
+The views are SQL files in `views/`; they hold the rules of the journey as SQL, from the events alone, so that whatever
+is asked is the same function of the accepted events and the horizon as on the live side.
+"""
+
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from schemas.fields import Micros, to_text
+from schemas.policy import Limits
+from schemas.stages import STAGES
+from schemas.tables import TABLES, Table
+from transforms.publish.lake import Lake, LakeError, connect
+
+VIEWS = (
+    "spans",
+    "first_milestones",
+    "parcels",
+    "order_status",
+    "sla_status",
+    "latest_alerts",
+    "current_alerts",
+    "scorecard",
+)
+"""Files in `views/`, in the order in which they build on one another."""
+
+FOLDER = Path(__file__).parent / "views"
+
+
+def open_lake(path: str | Path, as_of: Micros | None = None) -> duckdb.DuckDBPyConnection:
+    """Open a lake for questions, as one snapshot of each table.
+
+    Besides the tables (`schemas.tables`) and the views, it binds the table `stages` (stage, rank, closing) and the
+    macros `horizon()`, `at_risk_limit()`, `in_period(ts)` and those of `views/spans.sql`.
+
+    Args:
+        path: the lake's folder.
+        as_of: the horizon: leave out whatever happened later. Default the newest event, but no later than now, since
+            a sender's clock may run ahead.
+
+    Raises:
+        LakeError: there is no lake, or it cannot be read.
+    """
+    lake = Lake(path).check()
+    db = connect()
+    try:
+        # Conclusions are pinned before facts, the reverse of how a commit writes them: no alert lacks its events.
+        files = {table.name: _pin(lake, table) for table in reversed(TABLES.values())}
+        for table in TABLES.values():
+            _bind(db, lake, table, files[table.name], as_of)
+        _bind_stages(db)
+        _bind_macros(db, as_of)
+        for view in VIEWS:
+            db.execute((FOLDER / f"{view}.sql").read_text(encoding="utf-8"))
+        _lock(db, [file for listed in files.values() for file in listed])
+    except duckdb.Error as fault:
+        db.close()
+        raise LakeError(f"The lake at {path} cannot be read: {first_line(fault)}.") from fault
+    return db
+
+
+def choose_period(
+    db: duckdb.DuckDBPyConnection, first: datetime.date | None = None, last: datetime.date | None = None
+) -> None:
+    """Let `in_period(ts)` hold for the UTC days from `first` to `last`, both included; None leaves that end open."""
+    start = first.isoformat() if first else "-infinity"
+    end = (last + datetime.timedelta(days=1)).isoformat() if last and last < datetime.date.max else "infinity"
+    db.execute(f"create or replace macro in_period(ts) as ts >= timestamptz '{start}' and ts < timestamptz '{end}'")
+
+
+def ask(db: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any] = ()) -> pa.Table:
+    """Answer one of Milepost's own questions.
+
+    Raises:
+        LakeError: the lake's files cannot be read.
+    """
+    try:
+        return db.sql(query, params=list(values)).to_arrow_table()
+    except duckdb.Error as fault:
+        raise LakeError(f"The lake cannot be read: {first_line(fault)}.") from fault
+
+
+def first_line(fault: Exception) -> str:
+    """Give the first line of a message: DuckDB's tells what is wrong, the lines after it only where."""
+    return next(iter(str(fault).strip().splitlines()), type(fault).__name__).strip(" .:!")
+
+
+def _pin(lake: Lake, table: Table) -> list[str]:
+    delta = lake.delta(table)
+    return list(delta.file_uris()) if delta else []
+
+
+def _bind(db: duckdb.DuckDBPyConnection, lake: Lake, table: Table, files: list[str], as_of: Micros | None) -> None:
+    known = ""
+    if as_of is not None:
+        times = [table.day_of, *(["state_ts"] if "state_ts" in table.row.__struct_fields__ else [])]
+        known = " where " + " and ".join(f"{column} <= timestamptz '{to_text(as_of)}'" for column in times)
+    db.execute(f"create view {table.name} as from {lake.rows(table, files)}{known}")
+
+
+def _bind_stages(db: duckdb.DuckDBPyConnection) -> None:
+    db.execute("create table stages (stage varchar primary key, rank integer not null, closing boolean not null)")
+    db.executemany(
+        "insert into stages values (?, ?, ?)", [(stage.name, stage.rank, stage.closing) for stage in STAGES.values()]
+    )
+
+
+def _bind_macros(db: duckdb.DuckDBPyConnection, as_of: Micros | None) -> None:
+    if as_of is None:
+        ((newest, now),) = db.sql("select epoch_us(max(event_ts)), epoch_us(now()) from events").fetchall()
+        as_of = min(newest or 0, now)
+    db.execute(f"create macro horizon() as timestamptz '{to_text(as_of)}'")
+    db.execute(f"create macro at_risk_limit() as to_microseconds({int(Limits().sla_at_risk)})")
+    choose_period(db)
+
+
+def _lock(db: duckdb.DuckDBPyConnection, files: list[str]) -> None:
+    """Leave the connection the pinned files to read, and nothing else of this machine or its network."""
+    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    db.execute(f"set allowed_paths = [{listed}]; set python_enable_replacements = false")
+    db.execute("set enable_external_access = false; set lock_configuration = true")

@@ -1,0 +1,9 @@
+-- latest_alerts: each alert ever raised, in the latest state of its life: raised, then cleared, then retracted.
+create view latest_alerts as
+select *
+from alerts
+-- More evidence can only move an alert forward in its life, whenever it came in.
+qualify row_number() over (
+    partition by alert_id
+    order by list_position(['raised', 'cleared', 'retracted'], state) desc, state_ts
+) = 1;
