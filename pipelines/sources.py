@@ -8,7 +8,7 @@ import glob
 import gzip
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -87,7 +87,7 @@ class ReadFiles(beam.PTransform):
         )
 
 
-def newest_by_now(times: list[Micros]) -> Micros:
+def newest_by_now(times: Iterable[int]) -> int:
     """Give the newest of some times, but not one that is still to come."""
     return min(max(times, default=0), int(time.time() * SECOND))
 

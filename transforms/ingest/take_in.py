@@ -98,6 +98,7 @@ class TakeIn(beam.PTransform):
 
     def expand(self, blocks: beam.PCollection[LineBlock]) -> Any:  # noqa: ANN401
         """Wire the one step."""
-        return blocks | "DecodeAndValidate" >> beam.ParDo(TakeInFn(self.intake, self.as_of)).with_outputs(
-            TakeInFn.REJECTED, TakeInFn.NEWEST, main="events"
-        ).with_output_types(tuple[int, bytes], rejected=pa.RecordBatch, newest=int)
+        step = beam.ParDo(TakeInFn(self.intake, self.as_of)).with_output_types(
+            tuple[int, bytes], rejected=pa.RecordBatch, newest=int
+        )
+        return blocks | "DecodeAndValidate" >> step.with_outputs(TakeInFn.REJECTED, TakeInFn.NEWEST, main="events")

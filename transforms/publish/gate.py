@@ -34,7 +34,7 @@ def known_alerts(alerts: pa.RecordBatch, horizon: Micros) -> pa.RecordBatch:
 class KnownAlertsFn(beam.DoFn):
     """The shell around `known_alerts`."""
 
-    def process(self, element: pa.RecordBatch, horizon: Micros) -> Iterator[pa.RecordBatch]:
+    def process(self, element: pa.RecordBatch, horizon: int) -> Iterator[pa.RecordBatch]:
         """Give what is known of a batch, if anything is."""
         known = known_alerts(element, horizon)
         if known.num_rows:
@@ -48,7 +48,7 @@ class KnownVisitsFn(beam.DoFn):
         """Take the session gap in microseconds."""
         self.gap = gap
 
-    def process(self, element: tuple[int, bytes], horizon: Micros) -> Iterator[pa.RecordBatch]:
+    def process(self, element: tuple[int, bytes], horizon: int) -> Iterator[pa.RecordBatch]:
         """Give a batch of visits."""
         at = int(time.time() * SECOND) if horizon == WALL_CLOCK else horizon
         visits = unpack_visits(element[1])

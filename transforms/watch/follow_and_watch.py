@@ -77,6 +77,7 @@ class FollowAndWatch(beam.PTransform):
     def expand(self, batches: beam.PCollection[tuple[int, bytes]]) -> Any:  # noqa: ANN401
         """Wire the one step."""
         fn = FollowAndWatchFn(self.policy, self.grid)
-        return batches | "Follow" >> beam.ParDo(fn).with_outputs(
-            fn.ALERTS, fn.PIECES, fn.REJECTED, main="events"
-        ).with_output_types(pa.RecordBatch, alerts=pa.RecordBatch, pieces=tuple[int, bytes], rejected=pa.RecordBatch)
+        step = beam.ParDo(fn).with_output_types(
+            pa.RecordBatch, alerts=pa.RecordBatch, pieces=tuple[int, bytes], rejected=pa.RecordBatch
+        )
+        return batches | "Follow" >> step.with_outputs(fn.ALERTS, fn.PIECES, fn.REJECTED, main="events")
