@@ -80,7 +80,7 @@ def run_live(
         UsageError: the source or an option cannot be used.
         LakeError: the lake cannot be used.
     """
-    source = Replay(pattern, as_of)
+    source = Replay(pattern, lake, as_of)
     Lake(lake).check(create=True)
     return run_graph(
         partial(build_live, source=source, lake=lake, policy=policy),

@@ -93,7 +93,7 @@ def first_line(fault: Exception) -> str:
 
 def _pin(lake: Lake, table: Table) -> list[str]:
     delta = lake.delta(table)
-    return list(delta.file_uris()) if delta else []
+    return lake.files(table, delta) if delta else []
 
 
 def _bind(db: duckdb.DuckDBPyConnection, lake: Lake, table: Table, files: list[str], as_of: Micros | None) -> None:

@@ -34,9 +34,10 @@ class Duration(int):
         True
         """
         match = _DURATION.fullmatch(text)
-        if match is None or float(match[1]) <= 0:
+        length = float(match[1]) * _UNITS[match[2]] if match else 0
+        if not 1 <= length <= 36500 * DAY:
             raise ValueError(f"{text!r} is no duration; write a number above 0 and s, min, h or d, such as '30 min'")
-        return cls(float(match[1]) * _UNITS[match[2]])
+        return cls(length)
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):

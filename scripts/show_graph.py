@@ -49,7 +49,7 @@ def picture(name: str) -> str:
     root = beam.Pipeline()
     if name == "live":
         source = Replay.__new__(Replay)
-        source.files, source.as_of = ["events.jsonl"], None
+        source.files, source.lake, source.as_of = ["events.jsonl"], "lake", None
         build_live(root, source, "lake", Policy())
     else:
         build_nightly(root, [("a/2026-01-01.csv", "a/2026-01-01.csv")], "lake")

@@ -8,8 +8,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines import sql
-from pipelines.errors import UsageError
-from pipelines.errors import QueryError
+from pipelines.errors import QueryError, UsageError
 from pipelines.query import open_lake
 from schemas.fields import arrow_schema, parse_time, to_batch
 from schemas.rows import Milestone

@@ -19,7 +19,7 @@ _COMMIT = CommitProperties(max_commit_retries=30)
 
 def with_day(table: Table, rows: pa.Table) -> pa.Table:
     """Add the partition day (UTC) to rows of a table's row class."""
-    day = rows[table.day_of].cast(pa.date32()).cast(pa.date32())
+    day = rows[table.day_of].cast(pa.date32())
     return pa.table([*rows.columns, day], schema=table.schema)
 
 
@@ -37,7 +37,7 @@ def append(lake: Lake, table: Table, rows: pa.Table) -> int:
     incoming = with_day(table, rows)
     with connect() as db:
         db.register("incoming", incoming)
-        files = _candidates(table, delta, *_span(db, table)) if delta else []
+        files = _candidates(lake, table, delta, *_span(db, table)) if delta else []
         if table.supersedes == "false":
             lacking = _lacking(db, table, incoming.num_rows, lake.rows(table, files))
             fresh = incoming.take(lacking) if len(lacking) < incoming.num_rows else incoming
@@ -50,8 +50,7 @@ def append(lake: Lake, table: Table, rows: pa.Table) -> int:
         fresh = _fetch(db, table, "from fresh")
         superseded_days = db.execute(f"select distinct {table.day} from superseded").fetchall()
         if superseded_days:
-            assert delta is not None
-            _rewrite(lake, table, db, delta, [day for (day,) in superseded_days])
+            _rewrite(lake, table, db, [day for (day,) in superseded_days])
         elif fresh.num_rows:
             _write(lake, table, fresh)
         return int(fresh.num_rows)
@@ -77,16 +76,16 @@ def _span(db: duckdb.DuckDBPyConnection, table: Table) -> tuple[datetime.date, d
 
 
 def _candidates(
-    table: Table, delta: DeltaTable, first: datetime.date, last: datetime.date, days: set[datetime.date]
+    lake: Lake, table: Table, delta: DeltaTable, first: datetime.date, last: datetime.date, days: set[datetime.date]
 ) -> list[str]:
     """Give the files that may hold an equal key, or a row that one of these supersedes or is superseded by."""
     if not table.day_in_key:
-        return list(delta.file_uris())
+        return lake.files(table, delta)
     if table.until:
         # A visit that holds one of these may have begun before it: sessions rarely last a month.
         span = range((last - first).days + 31)
         days = {last - datetime.timedelta(days=back) for back in span}
-    return list(delta.file_uris(file_pruning_predicate=[(table.day, "in", [day.isoformat() for day in sorted(days)])]))
+    return lake.files(table, delta, {day.isoformat() for day in days})
 
 
 def _judge(db: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -96,7 +95,10 @@ def _judge(db: duckdb.DuckDBPyConnection, table: Table) -> None:
     older = table.supersedes.format(old="n", new="o")
     key = ", ".join(table.key)
     order = f"order by {table.until or table.day_of} desc" if table.until else ""
-    db.execute(f"create temp table once as select distinct on ({key}) * from incoming {order}")
+    db.execute(
+        f"""create temp table once as select distinct on ({key}) * from incoming n
+            where not exists (from incoming o where {older}) {order}"""
+    )
     db.execute(f"create temp table peers as from present o semi join once n on {_peer(table)}")
     db.execute(
         f"""create temp table fresh as from once n where not exists (
@@ -112,10 +114,11 @@ def _peer(table: Table) -> str:
     return " and ".join(f"o.{column} = n.{column}" for column in columns)
 
 
-def _rewrite(
-    lake: Lake, table: Table, db: duckdb.DuckDBPyConnection, delta: DeltaTable, days: list[datetime.date]
-) -> None:
-    """Replace the days that hold superseded rows, and those of the rows that take their place, in one commit."""
+def _rewrite(lake: Lake, table: Table, db: duckdb.DuckDBPyConnection, days: list[datetime.date]) -> None:
+    """Replace the days that hold superseded rows, and those of the rows that take their place, in one commit.
+
+    Rows of other days follow in a second commit; they have nothing to do with the first.
+    """
     newer = table.supersedes.format(old="o", new="n")
     days += [
         day
@@ -124,7 +127,7 @@ def _rewrite(
         ).fetchall()
     ]
     touched = ", ".join(f"'{day.isoformat()}'" for day in sorted(set(days)))
-    whole = lake.rows(table, list(delta.file_uris()))
+    whole = lake.rows(table)
     same = " and ".join(f"k.{column} = s.{column}" for column in table.key)
     kept = _fetch(
         db,

@@ -2,7 +2,8 @@
 
 import fcntl
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from schemas.tables import SCHEMA_VERSION, TABLES, Table
+
+# delta-rs takes such a path for a pattern, or for one that is percent-encoded.
+_MISREAD = re.compile(r"[\[\]]|%[0-9A-Fa-f]{2}")
 
 MARK = "milepost.json"
 """File in the lake's folder that tells which schema wrote it."""
@@ -34,6 +38,8 @@ class Lake:
         Raises:
             LakeError: no lake there, no access, or one written by a newer Milepost.
         """
+        if _MISREAD.search(str(self.path)):
+            raise LakeError(f"A lake cannot be at {self.path}: its path must not have [, ] or a % before two digits.")
         mark = self.path / MARK
         try:
             if create:
@@ -91,6 +97,14 @@ class Lake:
                     f"The table {table.name} of the lake at {self.path} has no column {field.name} ({field.type})."
                 )
 
+    def files(self, table: Table, delta: DeltaTable, days: Collection[str] | None = None) -> list[str]:
+        """Give the files of a table's snapshot as plain paths; with `days`, those of these partitions alone."""
+        only = None if days is None else [(table.day, "in", sorted(days))]
+        # delta-rs gives the lake's own path percent-encoded, and the partitions' names as they are on disk.
+        root = len(delta.table_uri.removeprefix("file://").rstrip("/"))
+        uris = delta.file_uris(file_pruning_predicate=only)
+        return [self.uri(table) + uri.removeprefix("file://")[root:] for uri in uris]
+
     def rows(self, table: Table, files: list[str] | None = None) -> str:
         """Give the SQL of a table's rows in one snapshot: a pinned file list, never a glob.
 
@@ -100,7 +114,7 @@ class Lake:
         """
         if files is None:
             delta = self.delta(table)
-            files = delta.file_uris() if delta else []
+            files = self.files(table, delta) if delta else []
         if not files:
             columns = ", ".join(f"null::{_sql_type(field.type)} as {field.name}" for field in table.schema)
             return f"(select {columns} where false)"

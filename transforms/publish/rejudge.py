@@ -23,7 +23,7 @@ from transforms.publish.lake import Lake, connect
 from transforms.visits.bursts import bursts
 from transforms.visits.silence import silences
 from transforms.watch.deadlines import alerts, deadlines
-from transforms.watch.telling import Life, tell
+from transforms.watch.telling import Life, Told, first_identity, occurrence, tell
 
 _FOREVER = 1 << 62
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -45,7 +45,7 @@ def rejudge(lake: Lake, before: int, touched: pa.Table, policy: Policy) -> pa.Ta
         db.register("touched", touched)
         db.execute(
             f"""create temp table told as
-                from {lake.rows(ALERTS, list(delta.file_uris()))}
+                from {lake.rows(ALERTS, lake.files(ALERTS, delta))}
                 semi join touched using (order_id, tracking_number)"""
         )
         told = _told(db)
@@ -57,23 +57,30 @@ def rejudge(lake: Lake, before: int, touched: pa.Table, policy: Policy) -> pa.Ta
         news = []
         for parcel, journey in _journeys(db).items():
             mine = told[parcel]
-            true = [life for life in _lives(journey, policy) if life[-1].alert_id in mine]
+            # What was taken back before stays so: only the run that sees it come true again may tell it again.
+            standing = {identity for identity, alert in mine.items() if alert.state != RETRACTED}
+            true = [life for life in _lives(journey, policy) if life[-1].alert_id in standing]
             news += tell(mine, true, journey.last_ts)
     return pa.Table.from_batches([to_batch(news, ALERTS.row_schema)]) if news else None
 
 
-def _told(db: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], dict[str, Alert]]:
-    """Give the newest row of each alert that was not retracted, by parcel."""
+def _told(db: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Told]:
+    """Give the newest row of each alert, by parcel."""
     newest: dict[str, Alert] = {}
     for alert in _rows(db, Alert, "told"):
-        old = newest.get(alert.alert_id)
-        if old is None or STATES.index(old.state) < STATES.index(alert.state):
-            newest[alert.alert_id] = alert
-    parcels: dict[tuple[str, str], dict[str, Alert]] = defaultdict(dict)
-    for alert in newest.values():
-        if alert.state != RETRACTED:
-            parcels[alert.order_id, alert.tracking_number][alert.alert_id] = alert
+        identity = first_identity(alert.alert_id)
+        old = newest.get(identity)
+        if old is None or _place(old) < _place(alert):
+            newest[identity] = alert
+    parcels: dict[tuple[str, str], Told] = defaultdict(dict)
+    for identity, alert in newest.items():
+        parcels[alert.order_id, alert.tracking_number][identity] = alert
     return parcels
+
+
+def _place(alert: Alert) -> tuple[int, int]:
+    """Give how far an alert has come in its life."""
+    return occurrence(alert.alert_id), STATES.index(alert.state)
 
 
 def _journeys(db: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Journey]:

@@ -12,8 +12,12 @@ from schemas.coders import StructCoder
 from schemas.fields import DAY, Micros
 from schemas.rows import Visit
 from transforms.shards import shard_of
-from transforms.visits.bursts import merge, visit_id
+from transforms.visits.bursts import join, visit_id
 from transforms.visits.pieces import pack_visits, unpack_visits
+
+SLACK = 2_000
+"""Microseconds by which windows are longer than the gap: Beam keeps their bounds in whole milliseconds, and a session
+that is cut short by the rounding would be lost; one that holds two visits is parted exactly."""
 
 LATENESS = 7 * DAY
 """How late a scan may come and still join the visit it belongs to."""
@@ -39,20 +43,24 @@ class SpreadFn(beam.DoFn):
 
 
 def marks(piece: Visit, gap: Micros) -> list[Micros]:
-    """Give the times at which a piece must be marked for windows as long as the gap to cover it without a hole.
+    """Give the times at which a piece must be marked for windows longer than the gap to cover it without a hole.
 
     >>> marks(Visit("", "o", "t", 0, 25, 3, [], None, False), 10)
-    [9, 18, 25]
+    [10, 20, 25]
     """
-    inside = list(range(piece.start_ts + gap - 1, piece.end_ts, gap - 1))
+    inside = list(range(piece.start_ts + gap, piece.end_ts, gap))
     return [*inside, piece.end_ts] if piece.end_ts > piece.start_ts else []
 
 
-class MergeVisits(beam.CombineFn):
-    """Merge the pieces of one session."""
+class JoinVisits(beam.CombineFn):
+    """Join the pieces of one session. A session may hold several visits: see `SLACK`."""
+
+    def __init__(self, gap: Micros) -> None:
+        """Take the session gap in microseconds."""
+        self.gap = gap
 
     def get_accumulator_coder(self) -> beam.coders.Coder:
-        """Give the coder of what is merged so far: without it Beam pickles."""
+        """Give the coder of what is joined so far: without it Beam pickles."""
         return beam.coders.ListCoder(StructCoder(Visit))
 
     def create_accumulator(self) -> list[Visit]:
@@ -60,21 +68,21 @@ class MergeVisits(beam.CombineFn):
         return []
 
     def add_input(self, accumulator: list[Visit], piece: Visit) -> list[Visit]:
-        """Merge one more piece."""
-        return [merge(accumulator[0], piece)] if accumulator else [piece]
+        """Join one more piece; a mark has done its work by reaching the session."""
+        return join((*accumulator, piece), self.gap) if piece.events else accumulator
 
     def merge_accumulators(self, accumulators: Iterable[list[Visit]]) -> list[Visit]:
-        """Merge what was merged apart."""
-        whole: list[Visit] = []
-        for accumulator in accumulators:
-            for piece in accumulator:
-                whole = self.add_input(whole, piece)
-        return whole
+        """Join what was joined apart."""
+        return join((piece for accumulator in accumulators for piece in accumulator), self.gap)
 
-    def extract_output(self, accumulator: list[Visit]) -> Visit:
-        """Give the visit, named by its parcel and first scan."""
-        (visit,) = accumulator
-        return msgspec.structs.replace(visit, visit_id=visit_id(visit), closed=True)
+    def extract_output(self, accumulator: list[Visit]) -> list[Visit]:
+        """Give the visits, each named by its parcel and first scan."""
+        return [msgspec.structs.replace(visit, visit_id=visit_id(visit), closed=True) for visit in accumulator]
+
+
+def visits_of(session: tuple[str, list[Visit]]) -> list[Visit]:
+    """Give the visits of a session."""
+    return session[1]
 
 
 class GatherFn(beam.DoFn):
@@ -100,7 +108,7 @@ class GroupVisits(beam.PTransform):
     Takes: (shard, packed pieces of visits), global window.
     Gives: (shard, packed whole visits), global window; a visit when its session closes, and again, grown, for each
         late scan.
-    Late: a scan up to `LATENESS` after the close joins its visit; a later one makes a visit of its own. Shuffles once.
+    Late: a scan up to `LATENESS` after the close joins its visit; a later one is in `events` alone. Shuffles once.
     """
 
     def __init__(self, gap: Micros) -> None:
@@ -109,20 +117,20 @@ class GroupVisits(beam.PTransform):
         self.gap = gap
 
     def expand(self, pieces: beam.PCollection[tuple[int, bytes]]) -> beam.PCollection[tuple[int, bytes]]:
-        """Wire spread, sessions, merge and gather."""
+        """Wire spread, sessions, join and gather."""
         return (
             pieces
             | "Spread" >> beam.ParDo(SpreadFn(self.gap)).with_output_types(tuple[str, Visit])
             | "Sessions"
             >> beam.WindowInto(
-                window.Sessions(Duration(micros=self.gap)),
+                window.Sessions(Duration(micros=self.gap + SLACK)),
                 # Fires when the watermark closes the session, and again for each late scan.
                 trigger=trigger.DefaultTrigger(),
                 accumulation_mode=trigger.AccumulationMode.ACCUMULATING,
                 allowed_lateness=Duration(micros=LATENESS),
             )
-            | "Merge" >> beam.CombinePerKey(MergeVisits()).with_output_types(tuple[str, Visit])
-            | "Whole" >> beam.Values().with_output_types(Visit)
+            | "Join" >> beam.CombinePerKey(JoinVisits(self.gap)).with_output_types(tuple[str, list[Visit]])
+            | "Visits" >> beam.FlatMap(visits_of).with_output_types(Visit)
             | "Globally" >> beam.WindowInto(window.GlobalWindows())
             | "Gather" >> beam.ParDo(GatherFn()).with_output_types(tuple[int, bytes])
         )

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
-from schemas.alerts import retracted
+import msgspec
+
+from schemas.alerts import RETRACTED, retracted
 from schemas.fields import Micros
 from schemas.rows import Alert
 
@@ -10,11 +12,14 @@ Life = tuple[Alert, ...]
 """The rows of one alert so far, in order: raised, and cleared if it was."""
 
 Told = dict[str, Alert]
-"""The newest row told of each alert, by its id."""
+"""The newest row told of each alert, by the identity that its first occurrence had."""
 
 
 def tell(told: Told, true: Iterable[Life], at: Micros) -> list[Alert]:
     """Give the rows that are news, and remember them in `told`.
+
+    An alert that was taken back and proves true after all (a promise that goes back and forth as earlier events come
+    in) is told as another occurrence: what was retracted stays retracted.
 
     Args:
         told: what was told before; changed in place.
@@ -22,17 +27,43 @@ def tell(told: Told, true: Iterable[Life], at: Micros) -> list[Alert]:
         at: the time at which an alert is retracted, if one is.
     """
     news: list[Alert] = []
-    false = set(told)
+    false = {identity for identity, alert in told.items() if alert.state != RETRACTED}
     for life in true:
         identity = life[-1].alert_id
         before = told.get(identity)
         false.discard(identity)
-        if before is None:
+        if before is not None:
+            again = before.state == RETRACTED
+            named = _again(before.alert_id) if again else before.alert_id
+            life = tuple(msgspec.structs.replace(row, alert_id=named) for row in life)
+        if before is None or before.state == RETRACTED:
             news += life
         elif (before.state, before.state_ts) != (life[-1].state, life[-1].state_ts):
             news.append(life[-1])
         told[identity] = life[-1]
     for identity in sorted(false):
-        alert = told.pop(identity)
-        news.append(retracted(alert, max(at, alert.due_ts)))
+        told[identity] = retracted(told[identity], max(at, told[identity].due_ts))
+        news.append(told[identity])
     return news
+
+
+def first_identity(alert_id: str) -> str:
+    """Give the identity of an alert's first occurrence.
+
+    >>> first_identity("c0ffee.2"), first_identity("c0ffee")
+    ('c0ffee', 'c0ffee')
+    """
+    return alert_id.partition(".")[0]
+
+
+def occurrence(alert_id: str) -> int:
+    """Give how often an alert had been taken back before this occurrence of it.
+
+    >>> occurrence("c0ffee.2"), occurrence("c0ffee")
+    (2, 0)
+    """
+    return int(alert_id.partition(".")[2] or 0)
+
+
+def _again(alert_id: str) -> str:
+    return f"{first_identity(alert_id)}.{occurrence(alert_id) + 1}"

@@ -5,6 +5,7 @@ has passed a time and tells every absence that became news by then. What it reme
 """
 
 import heapq
+import sys
 from typing import Optional
 
 import msgspec
@@ -23,11 +24,12 @@ LONG_AGO: Micros = -(1 << 62)
 
 
 class Tracked(Struct, array_like=True):
-    """One parcel in mind: its journey, the alerts told of it, and when to look at it again."""
+    """One parcel in mind: its journey, the alerts told of it, when to look at it again, and its order's carriers."""
 
     journey: Journey
     told: Told = field(default_factory=dict)
     wake_ts: Optional[Micros] = None
+    carriers: list[str] = field(default_factory=list)
     closed_told: Optional[Micros] = None
 
 
@@ -37,8 +39,8 @@ class Memory(Struct, array_like=True):
     settled: Micros = LONG_AGO
     parcels: dict[str, dict[str, Tracked]] = field(default_factory=dict)
     """By tracking number, then by order."""
-    waiting: dict[str, list[Event]] = field(default_factory=dict)
-    """Events whose order is not known yet, by tracking number."""
+    waiting: dict[str, list[tuple[Micros, Event]]] = field(default_factory=dict)
+    """Events whose order is not known yet, by tracking number, and until when they wait."""
 
 
 class News(Struct):
@@ -111,7 +113,6 @@ class Tracker:
     def load(self, dumped: bytes) -> None:
         """Remember what `dump` gave."""
         self.memory = msgspec.msgpack.decode(dumped, type=Memory)
-        waits = self.policy.intake.waybill_wait
         self._agenda = [
             (tracked.wake_ts, tracking_number, order_id)
             for tracking_number, orders in self.memory.parcels.items()
@@ -119,9 +120,9 @@ class Tracker:
             if tracked.wake_ts is not None
         ]
         self._agenda += [
-            (event.event_ts + waits, tracking_number, "")
-            for tracking_number, events in self.memory.waiting.items()
-            for event in events
+            (until, tracking_number, "")
+            for tracking_number, waiting in self.memory.waiting.items()
+            for until, _ in waiting
         ]
         heapq.heapify(self._agenda)
 
@@ -135,16 +136,18 @@ class Tracker:
             if tracked is None:
                 tracked = orders[event.order_id] = Tracked(Journey(event.order_id, event.tracking_number))
             return tracked
-        carried = [t for t in (orders or {}).values() if t.journey.carrier == event.carrier]
+        carried = [t for t in (orders or {}).values() if event.carrier in t.carriers]
         if not carried:
             return None
-        # Waybill numbers are recycled: the order that had begun last before the event is meant.
+        # Waybill numbers are recycled: of the orders known by now, that which had begun last before the event is meant.
         return max(carried, key=lambda t: _nearness(t.journey, event.event_ts))
 
     def _fold(self, tracked: Tracked, event: Event, news: News, touched: dict[int, Tracked]) -> None:
         journey = tracked.journey
         if event.order_id is None:
             event.order_id = journey.order_id
+        elif event.carrier is not None and event.carrier not in tracked.carriers:
+            tracked.carriers.append(sys.intern(event.carrier))
         if not fold(journey, event):
             news.repeated += 1
             return
@@ -153,38 +156,39 @@ class Tracker:
 
     def _wait(self, event: Event) -> None:
         waiting = self.memory.waiting.setdefault(event.tracking_number, [])
-        if all(other.event_id != event.event_id for other in waiting):
-            waiting.append(event)
-            heapq.heappush(self._agenda, (event.event_ts + self.policy.intake.waybill_wait, event.tracking_number, ""))
+        if all(other.event_id != event.event_id for _, other in waiting):
+            # A late event waits no less than one that is on time.
+            until = max(event.event_ts, self.memory.settled) + self.policy.intake.waybill_wait
+            waiting.append((until, event))
+            heapq.heappush(self._agenda, (until, event.tracking_number, ""))
 
     def _resolve(self, tracking_number: str, news: News, touched: dict[int, Tracked]) -> None:
         still = []
-        for event in self.memory.waiting.pop(tracking_number):
+        for until, event in self.memory.waiting.pop(tracking_number):
             tracked = self._find(event)
             if tracked is None:
-                still.append(event)
+                still.append((until, event))
             else:
                 self._fold(tracked, event, news, touched)
         if still:
             self.memory.waiting[tracking_number] = still
 
-    def _give_up(self, tracking_number: str, until: Micros, news: News) -> None:
-        waited = until - self.policy.intake.waybill_wait
+    def _give_up(self, tracking_number: str, now: Micros, news: News) -> None:
         waiting = self.memory.waiting.pop(tracking_number, [])
-        news.unresolved += [event for event in waiting if event.event_ts <= waited]
-        still = [event for event in waiting if event.event_ts > waited]
+        news.unresolved += [event for until, event in waiting if until <= now]
+        still = [(until, event) for until, event in waiting if until > now]
         if still:
             self.memory.waiting[tracking_number] = still
 
     def _wake(self, tracked: Tracked, until: Micros, news: News) -> None:
         journey = tracked.journey
+        # Told before it is forgotten: a coarse grid may wake it for both at once.
+        self._reassess(tracked, news)
         if self._forget_ts(journey) <= until:
             orders = self.memory.parcels[journey.tracking_number]
             del orders[journey.order_id]
             if not orders:
                 del self.memory.parcels[journey.tracking_number]
-            return
-        self._reassess(tracked, news)
 
     def _reassess(self, tracked: Tracked, news: News) -> None:
         """Judge a parcel anew: tell its alerts, hand its scans to the visits, and note when to look again."""
@@ -201,7 +205,10 @@ class Tracker:
 
     def _forget_ts(self, journey: Journey) -> Micros:
         keep = self.policy.memory
-        return journey.last_ts + (keep.silent if journey.closed_ts is None else keep.closed)
+        if journey.closed_ts is not None:
+            return journey.last_ts + keep.closed
+        # Until its promise has passed there is still something to tell.
+        return max(journey.last_ts, journey.promised_delivery_ts or 0) + keep.silent
 
     def _hand_over(self, tracked: Tracked, news: News) -> None:
         """Hand the carrier's scans to the visits, once the parcel is one whose visits are followed."""

@@ -1,0 +1,39 @@
+"""What tests ask of a lake: its rows as sorted lists, comparable with an oracle's."""
+
+from pathlib import Path
+
+from pipelines.live import run_live
+from pipelines.query import open_lake
+from schemas.fields import Micros
+from schemas.policy import Policy
+
+QUERIES = {
+    "events": "from events",
+    "milestones": "select order_id, tracking_number, milestone, event_ts from milestones",
+    "first_milestones": "select order_id, tracking_number, milestone, event_ts from first_milestones",
+    "alerts": "select order_id, tracking_number, kind, due_ts, state, state_ts from current_alerts",
+    "visits": """select order_id, tracking_number, start_ts, end_ts, events, hubs, ended_ts, closed from visits""",
+    "parcels": "from parcels",
+}
+
+
+def replay(lines: bytes, folder: Path, lake: str = "lake", as_of: Micros | None = None, name: str = "a") -> Path:
+    """Run the live graph over lines; give the lake."""
+    folder.mkdir(parents=True, exist_ok=True)
+    source = folder / f"{name}.jsonl"
+    source.write_bytes(lines)
+    run_live(str(source), str(folder / lake), Policy(), as_of)
+    return folder / lake
+
+
+def rows(lake: Path, as_of: Micros | None = None) -> dict[str, list[tuple]]:
+    """Give all that parity is about, each sorted as text."""
+    with open_lake(lake, as_of) as db:
+        return {name: sorted(db.sql(query).fetchall(), key=repr) for name, query in QUERIES.items()}
+
+
+def raw(lake: Path, table: str, without: str = "") -> list[tuple]:
+    """Give a table's rows as they stand."""
+    query = f"select * {f'exclude ({without})' if without else ''} from {table}"
+    with open_lake(lake) as db:
+        return sorted(db.sql(query).fetchall(), key=repr)
