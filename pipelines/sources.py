@@ -30,7 +30,7 @@ from transforms.publish.lake import Lake, connect
 BLOCK = 4 * 1024 * 1024
 """Bytes of lines handed over as one element."""
 
-KNOWN = "lake"
+KNOWN = "the lake"
 """Source of the lines that the lake itself knows."""
 
 # A waybill with an escape in it is missed; its parcel is then judged without what the lake knows of it.
@@ -97,21 +97,20 @@ class ReadFiles(beam.PTransform):
         """Take the paths, the lake, and the horizon if it is a fixed one."""
         super().__init__()
         self.files = files
-        self.known = partial(read_known, lake=lake, as_of=as_of)
+        self.read = partial(read_place, files=files, lake=lake, as_of=as_of)
 
     def expand(self, root: beam.Pipeline) -> beam.PCollection[LineBlock]:
-        """Wire the files and the lake."""
-        lines = (
+        """Wire the list of places and their reading: one branch, so that lines pass on without being gathered first."""
+        return (
             root
-            | "Files" >> beam.Create(self.files)
-            | "Lines" >> beam.FlatMap(read_blocks).with_output_types(LineBlock)
+            | "Places" >> beam.Create([*self.files, KNOWN])
+            | "Lines" >> beam.FlatMap(self.read).with_output_types(LineBlock)
         )
-        known = (
-            root
-            | "AllFiles" >> beam.Create([self.files]).with_output_types(list[str])
-            | "KnownLines" >> beam.FlatMap(self.known).with_output_types(LineBlock)
-        )
-        return (lines, known) | "LinesAndKnown" >> beam.Flatten()
+
+
+def read_place(place: str, files: list[str], lake: str, as_of: Micros | None) -> Iterator[LineBlock]:
+    """Give the lines of one file, or, for the place `KNOWN`, what the lake knows of the parcels in all files."""
+    return read_known(files, lake, as_of) if place == KNOWN else read_blocks(place)
 
 
 def newest_by_now(times: Iterable[int]) -> int:
@@ -173,22 +172,29 @@ def read_blocks(name: str) -> Iterator[LineBlock]:
     """Give a file as blocks of whole lines. A gzip file that breaks off gives what could be unpacked of it."""
     number, rest, read_ts = 1, b"", int(time.time() * SECOND)
     with open_lines(name) as file:
-        while True:
-            try:
-                chunk = file.read(BLOCK)
-            except (EOFError, zlib.error, gzip.BadGzipFile):
-                # What is left becomes a rejection that tells where the file broke off.
-                chunk, rest = b"", rest + b" (the packed file breaks off here)"
-            if not chunk:
-                break
-            if number == 1 and not rest:
-                chunk = chunk.removeprefix(codecs.BOM_UTF8)
+        for chunk in _chunks(file):
             whole, newline, tail = (rest + chunk).rpartition(b"\n")
             if newline:
                 yield LineBlock(name, number, whole, read_ts)
                 number += whole.count(b"\n") + 1
-            rest = tail
-            if len(rest) > KEPT_BYTES:
-                rest = rest[: KEPT_BYTES + 1]
+            # Of a line without end no more is kept than of any rejected record.
+            rest = tail[: KEPT_BYTES + 1]
     if rest:
         yield LineBlock(name, number, rest, read_ts)
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    """Give what a file holds, a block at a time; where its packing breaks off, a mark that becomes a rejection."""
+    gathered = bytearray()
+    first = True
+    try:
+        while piece := file.read1(BLOCK):  # type: ignore[attr-defined]
+            gathered += piece.removeprefix(codecs.BOM_UTF8) if first else piece
+            first = False
+            if len(gathered) >= BLOCK:
+                yield bytes(gathered)
+                gathered.clear()
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        gathered += b" (the packed file breaks off here)"
+    if gathered:
+        yield bytes(gathered)

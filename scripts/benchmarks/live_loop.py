@@ -56,7 +56,7 @@ def check(line: bytes) -> dict:
         elif value is not None and name not in TIMES and not isinstance(value, str):
             raise ValueError(line)
     carrier = event.get("carrier")
-    if carrier is not None and not CARRIER.fullmatch(carrier):
+    if carrier is not None and (not CARRIER.fullmatch(carrier) or ".." in carrier):
         raise ValueError(line)
     if event.get("event_ts") is None:
         raise ValueError(line)

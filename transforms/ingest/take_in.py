@@ -20,8 +20,6 @@ from transforms.ingest.decode import decode
 from transforms.ingest.validate import validate
 from transforms.shards import shard_of
 
-_NEWLINES = b"\r\n \t"
-
 
 def take_in(block: LineBlock, intake: Intake, latest: Micros) -> tuple[list[Event], list[Rejection], int]:
     """Decode and check a block of lines.
@@ -36,8 +34,8 @@ def take_in(block: LineBlock, intake: Intake, latest: Micros) -> tuple[list[Even
     """
     events, rejected, unknown = [], [], 0
     for place, raw in enumerate(block.lines.split(b"\n")):
-        line = raw.strip(_NEWLINES)
-        if not line:
+        line = raw.removesuffix(b"\r")
+        if not line.strip(b" \t\r"):
             continue
         try:
             wire, strange = decode(line, intake.max_record_bytes)

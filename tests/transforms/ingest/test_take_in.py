@@ -39,7 +39,7 @@ def test_a_rejection_keeps_the_raw_line_and_its_true_size():
     raw = b"x" * (17 * 1024 * 1024)
     ((row,), _) = taken(raw)[1:]
     assert (row.reason, row.raw_size, len(row.raw)) == ("too_large", len(raw), 16 * 1024 * 1024)
-    assert taken(b"  oops \r")[1][0].raw == b"oops"
+    assert taken(b"  oops \r")[1][0].raw == b"  oops "
 
 
 def test_the_same_bad_line_is_the_same_rejection_wherever_it_stood():

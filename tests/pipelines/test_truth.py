@@ -1,0 +1,118 @@
+"""A simulated month against the truth of the simulator, which knows nothing of Milepost's rules."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.cli import main
+from pipelines.query import open_lake
+from pipelines.simulate import run
+from tests.pipelines.lakes import raw
+
+TABLES = {
+    "milestones": "milestones",
+    "first_milestones": "first_milestones",
+    "alerts": "current_alerts",
+    "visits": "visits",
+    "shipments": "shipments",
+    "rejections": "rejections",
+    "hub_scans": "hub_scans",
+}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make up a month of a small shop."""
+    folder = tmp_path_factory.mktemp("shop") / "sim"
+    run(folder, 3_000, 30, 11)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lake(shop: Path) -> Path:
+    """Take the month in, live and nightly."""
+    folder = shop.parent / "lake"
+    live(shop / "events.jsonl", folder)
+    nightly(shop, folder)
+    return folder
+
+
+def live(source: Path, lake: Path, *more: str) -> None:
+    assert main(["live", "--input", str(source), "--lake", str(lake), *more]) == 0
+
+
+def nightly(shop: Path, lake: Path) -> None:
+    span = ["--from", "2025-06-01", "--to", "2025-06-30"]
+    assert main(["nightly", "--drop", str(shop / "hub_scans"), "--lake", str(lake), *span]) == 0
+
+
+def differences(lake: Path, shop: Path, name: str) -> tuple[int, list, list]:
+    """Give the number of true rows, those that the lake lacks, and those that it has beside them."""
+    truth = shop / "truth" / f"{name}.parquet"
+    columns = ", ".join(column for column, *_ in duckdb.sql(f"describe from '{truth}'").fetchall())
+    with open_lake(lake) as db:
+        found = db.sql(f"select {columns} from {TABLES[name]}").to_arrow_table()
+    with duckdb.connect() as db:
+        db.execute("set timezone = 'UTC'")
+        db.register("found", found)
+        true = f"(select {columns} from '{truth}')"
+        (count,) = db.sql(f"select count(*) from {true}").fetchall()[0]
+        lacking = db.sql(f"from {true} except all from found limit 5").fetchall()
+        extra = db.sql(f"from found except all from {true} limit 5").fetchall()
+    return count, lacking, extra
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_true_row_is_found_and_none_beside(lake: Path, shop: Path, name: str):
+    count, lacking, extra = differences(lake, shop, name)
+    assert count > 0
+    assert (lacking, extra) == ([], [])
+
+
+def test_no_alert_lies_beyond_the_horizon(lake: Path):
+    with open_lake(lake) as db:
+        assert db.sql("select count(*) from alerts where due_ts > horizon()").fetchall() == [(0,)]
+
+
+def test_the_same_replay_and_nights_again_leave_the_same_rows(lake: Path, shop: Path):
+    def everything() -> dict:
+        return {table: raw(lake, table) for table in (*TABLES.values(), "events", "alerts")}
+
+    before = everything()
+    live(shop / "events.jsonl", lake)
+    nightly(shop, lake)
+    assert everything() == before
+
+
+def test_half_and_then_all_leaves_what_all_leaves(lake: Path, shop: Path, tmp_path: Path):
+    lines = (shop / "events.jsonl").read_bytes().splitlines(keepends=True)
+    half = tmp_path / "half.jsonl"
+    half.write_bytes(b"".join(lines[: len(lines) // 2]))
+    live(half, tmp_path / "lake")
+    live(shop / "events.jsonl", tmp_path / "lake")
+    for name in ("events", "milestones", "visits", "current_alerts", "parcels"):
+        hidden = "alert_id" if name == "current_alerts" else "hub_scans" if name == "parcels" else ""
+        assert raw(tmp_path / "lake", name, hidden) == raw(lake, name, hidden), name
+    with_source = "source, position, received_ts, received_date"
+    assert raw(tmp_path / "lake", "rejections", with_source) == raw(lake, "rejections", with_source)
+
+
+def test_a_corrected_hub_file_takes_the_place_of_the_first(lake: Path, shop: Path, tmp_path: Path):
+    drop = tmp_path / "drop"
+    source = next(path for path in sorted((shop / "hub_scans").glob("*/*.csv")))
+    copy = drop / source.parent.name / source.name
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(source.read_bytes())
+    arguments = ["nightly", "--drop", str(drop), "--lake", str(tmp_path / "lake"), "--date", source.stem]
+    assert main(arguments) == 0
+    whole = len(raw(tmp_path / "lake", "hub_scans"))
+    header, *lines = source.read_bytes().splitlines(keepends=True)
+    copy.write_bytes(header + b"".join(lines[:3]) + b"too,few\n" + b"c,t,2025-06-01,hub_in,H\n")
+    assert main(arguments) == 0
+    scans, rejected = raw(tmp_path / "lake", "hub_scans"), raw(tmp_path / "lake", "rejections")
+    assert whole > len(scans) == len(set(lines[:3]))
+    assert sorted((row[1], row[3], row[6]) for row in rejected) == [
+        ("malformed_row", b"too,few", 5),
+        ("naive_timestamp", b"c,t,2025-06-01,hub_in,H", 5),
+    ]
