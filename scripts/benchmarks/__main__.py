@@ -59,7 +59,8 @@ def bench_live(work: Path, events: int) -> dict[str, float]:
         measured[size] = (lines, graph, loop)
         rich.get_console().print(
             f"{lines:>9,} events: graph {lines / graph.seconds:>7,.0f}/s, {graph.peak_mib:,.0f} MiB;"
-            f" loop {lines / loop.seconds:>7,.0f}/s, {loop.peak_mib:,.0f} MiB; ratio {graph.seconds / loop.seconds:.2f}",
+            f" loop {lines / loop.seconds:>7,.0f}/s, {loop.peak_mib:,.0f} MiB;"
+            f" ratio {graph.seconds / loop.seconds:.2f}",
             soft_wrap=True,
         )
         same_answer(lake, work / f"loop-{size}")
