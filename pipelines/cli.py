@@ -18,6 +18,7 @@ COMMANDS = {
     "report": "pipelines.report",
     "sql": "pipelines.sql",
     "explain": "pipelines.explain",
+    "maintain": "pipelines.maintain",
 }
 
 

@@ -15,8 +15,6 @@ import pyarrow as pa
 
 Micros = Annotated[int, "timestamp"]
 """Microseconds since 1970-01-01T00:00:00Z."""
-Day = Annotated[int, "date"]
-"""Days since 1970-01-01 (UTC)."""
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -25,7 +23,6 @@ DAY = 24 * HOUR
 
 _ARROW: dict[Any, pa.DataType] = {
     Micros: pa.timestamp("us", tz="UTC"),
-    Day: pa.date32(),
     str: pa.string(),
     bytes: pa.binary(),
     int: pa.int64(),
@@ -33,15 +30,6 @@ _ARROW: dict[Any, pa.DataType] = {
     bool: pa.bool_(),
     list[str]: pa.list_(pa.string()),
 }
-
-
-def day_of(ts: Micros) -> Day:
-    """Give the UTC day of a time.
-
-    >>> day_of(0), day_of(-1), day_of(DAY)
-    (0, -1, 1)
-    """
-    return ts // DAY
 
 
 def to_micros(moment: datetime.datetime) -> Micros:
@@ -105,9 +93,7 @@ def to_batch(rows: Sequence[msgspec.Struct], schema: pa.Schema) -> pa.RecordBatc
 
 
 def to_array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """Turn Python values into an Arrow array; times and days travel as whole numbers."""
+    """Turn Python values into an Arrow array; times travel as whole numbers."""
     if pa.types.is_timestamp(kind):
         return pa.array(values, pa.int64()).cast(kind)
-    if pa.types.is_date32(kind):
-        return pa.array(values, pa.int32()).cast(kind)
     return pa.array(values, kind)

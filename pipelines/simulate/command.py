@@ -25,5 +25,6 @@ def _run(args: argparse.Namespace) -> int:
             made = run(args.out, args.orders, args.days, args.seed, lambda done: progress.advance(done, "orders"))
     except (ValueError, OSError) as fault:
         raise UsageError(str(fault)) from fault
-    print(f"{args.out}: " + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in made.items()))
+    counts = ", ".join(f"{made[name]:,} {name.replace('_', ' ')}" for name in ("events", "lines", "hub_scan_lines"))
+    print(f"{args.out}: {counts}; the newest event is of {made['horizon']}")
     return 0

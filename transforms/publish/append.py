@@ -13,8 +13,8 @@ from deltalake import CommitProperties, DeltaTable, WriterProperties, write_delt
 from schemas.tables import Table
 from transforms.publish.lake import Lake, connect
 
-_ZSTD = WriterProperties(compression="ZSTD", compression_level=3)
-_COMMIT = CommitProperties(max_commit_retries=30)
+ZSTD = WriterProperties(compression="ZSTD", compression_level=3)
+COMMIT = CommitProperties(max_commit_retries=30)
 
 
 def with_day(table: Table, rows: pa.Table) -> pa.Table:
@@ -140,8 +140,8 @@ def _rewrite(lake: Lake, table: Table, db: duckdb.DuckDBPyConnection, days: list
         kept,
         mode="overwrite",
         predicate=f"{table.day} in ({touched})",
-        writer_properties=_ZSTD,
-        commit_properties=_COMMIT,
+        writer_properties=ZSTD,
+        commit_properties=COMMIT,
     )
     rest = _fetch(db, table, f"from fresh where {table.day} not in ({touched})")
     if rest.num_rows:
@@ -160,6 +160,6 @@ def _write(lake: Lake, table: Table, rows: pa.Table) -> None:
         mode="append",
         partition_by=list(table.partition),
         name=table.name,
-        writer_properties=_ZSTD,
-        commit_properties=_COMMIT,
+        writer_properties=ZSTD,
+        commit_properties=COMMIT,
     )

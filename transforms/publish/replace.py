@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 
 import pyarrow as pa
-from deltalake import CommitProperties, WriterProperties, write_deltalake
+from deltalake import write_deltalake
 
 from schemas.tables import HUB_SCANS, Table
-from transforms.publish.append import with_day
+from transforms.publish.append import COMMIT, ZSTD, with_day
 from transforms.publish.lake import Lake, connect
-
-_ZSTD = WriterProperties(compression="ZSTD", compression_level=3)
-_COMMIT = CommitProperties(max_commit_retries=30)
 
 
 def replace_all(lake: Lake, table: Table, rows: pa.Table) -> int:
@@ -21,8 +18,8 @@ def replace_all(lake: Lake, table: Table, rows: pa.Table) -> int:
         mode="overwrite",
         partition_by=list(table.partition),
         name=table.name,
-        writer_properties=_ZSTD,
-        commit_properties=_COMMIT,
+        writer_properties=ZSTD,
+        commit_properties=COMMIT,
     )
     return int(rows.num_rows)
 
@@ -69,7 +66,7 @@ def replace_scans(lake: Lake, scans: pa.Table, sources: Sequence[str]) -> int:
         predicate=None if fresh else f"service_date in ({quoted[0]}) and carrier in ({quoted[1]})",
         partition_by=list(HUB_SCANS.partition),
         name=HUB_SCANS.name,
-        writer_properties=_ZSTD,
-        commit_properties=_COMMIT,
+        writer_properties=ZSTD,
+        commit_properties=COMMIT,
     )
     return int(scans.num_rows)

@@ -1,0 +1,37 @@
+"""Maintenance changes no row, and takes no file from under a reader."""
+
+from schemas.tables import EVENTS
+from tests.builders import event
+from tests.transforms.publish.rows import add
+from transforms.publish.lake import Lake, connect
+from transforms.publish.maintain import maintain
+
+
+def held(lake: Lake, files: list[str] | None = None) -> list[tuple]:
+    with connect() as db:
+        return sorted(db.execute(f"from {lake.rows(EVENTS, files)}").fetchall(), key=repr)
+
+
+def test_many_small_files_become_few_and_the_rows_stay(tmp_path):
+    lake = Lake(tmp_path / "lake").check(create=True)
+    assert maintain(lake, EVENTS, 1) is None
+    for n in range(6):
+        add(lake, EVENTS, [event("picked", f"{n % 2}d 0{n}:00", id=f"e{n}")])
+    before, snapshot = held(lake), lake.files(EVENTS, lake.delta(EVENTS))
+    done = maintain(lake, EVENTS, 1)
+    assert (done.files_before, done.files_after, done.removed) == (6, 2, 0)
+    assert held(lake) == before == held(lake, snapshot), "a reader of the old snapshot goes on"
+    assert add(lake, EVENTS, [event("picked", "00:00", id="e0")]) == 0
+
+
+def test_what_nobody_holds_is_removed_once_the_retention_has_passed(tmp_path):
+    lake = Lake(tmp_path / "lake").check(create=True)
+    for n in range(3):
+        add(lake, EVENTS, [event("picked", f"0{n}:00", id=f"e{n}")])
+    orphan = tmp_path / "lake" / "events" / "event_date=2026-03-02" / "part-left-by-a-killed-run.parquet"
+    orphan.write_bytes(b"half")
+    before = held(lake)
+    done = maintain(lake, EVENTS, 0)
+    assert done.removed == 4
+    assert not orphan.exists()
+    assert held(lake) == before
