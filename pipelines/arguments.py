@@ -3,14 +3,14 @@
 import argparse
 import datetime
 
-from schemas.fields import Micros, parse_time
+from schemas.fields import Micros, parse_time, to_text
 
 
 def moment(text: str) -> Micros:
     """Read a time with its zone (RFC 3339), or a date, which means its midnight in UTC."""
     try:
-        return parse_time(text)
-    except ValueError as fault:
+        return parse_time(to_text(parse_time(text)))
+    except (ValueError, OverflowError) as fault:
         raise argparse.ArgumentTypeError(f"{text!r} is no time with a zone, such as 2026-01-31T18:00:00Z") from fault
 
 

@@ -15,6 +15,7 @@ COMMANDS = {
     "simulate": "pipelines.simulate.command",
     "live": "pipelines.live",
     "nightly": "pipelines.nightly",
+    "carriers": "pipelines.carriers",
     "report": "pipelines.report",
     "sql": "pipelines.sql",
     "explain": "pipelines.explain",

@@ -18,15 +18,16 @@ def beam_options(rest: Sequence[str]) -> PipelineOptions:
     Raises:
         UsageError: Beam does not know one of them either.
     """
-    stray = [word for word in rest if not word.startswith("-")]
     options = PipelineOptions(list(rest))
-    known = options.get_all_options(drop_default=True)
+    known = options.get_all_options()
     for word in rest:
         name = word.lstrip("-").split("=")[0].removeprefix("no_").replace("-", "_")
-        if word.startswith("-") and name not in options.get_all_options() and name not in known:
+        if word.startswith("-") and name not in known:
             raise UsageError(f"Neither Milepost nor Beam knows the option {word}.")
-    if stray and not any(word.startswith("-") and "=" not in word for word in rest):
-        raise UsageError(f"There is no use for {stray[0]!r} here.")
+    values = {str(value) for value in options.get_all_options(drop_default=True).values()}
+    for word in rest:
+        if not word.startswith("-") and not any(word in value for value in values):
+            raise UsageError(f"There is no use for {word!r} here.")
     return options
 
 
@@ -46,11 +47,15 @@ def run_graph(build: Callable[[beam.Pipeline], None], options: PipelineOptions, 
     if "max_cache_memory_usage_mb" not in options.get_all_options(drop_default=True):
         # State is read once a batch and lives on in our own objects: weighing it for a cache costs more than it saves.
         worker.max_cache_memory_usage_mb = 0
-    pipeline = beam.Pipeline(runner=runner, options=options)
+    try:
+        pipeline = beam.Pipeline(runner=runner, options=options)
+    except ValueError as fault:
+        raise UsageError(str(fault).split("\n")[0]) from fault
     build(pipeline)
     # Parcels in mind are many and long-lived: with Python's default the collector would walk them all, again and again.
     gc.set_threshold(100_000, 50, 1_000)
-    with Progress(title):
+    with Progress(title) as progress:
+        progress.watch()
         result: PipelineResult = pipeline.run()
         result.wait_until_finish()
     counted = result.metrics().query()["counters"]

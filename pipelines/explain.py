@@ -17,8 +17,9 @@ from pipelines.query import ask, open_lake
 from pipelines.render import for_people, plain, to_json
 from pipelines.report import add_horizon
 from schemas.alerts import ANCHOR, AWAITED
-from schemas.policy import Policy
+from schemas.policy import Limits, Policy
 from schemas.stages import CLOSING_STAGES, RANK
+from transforms.publish.lake import Lake
 
 Moment = datetime.datetime
 Row = dict[str, Any]
@@ -26,11 +27,11 @@ Row = dict[str, Any]
 _PIPED_WIDTH = 240
 
 
-def story(db: duckdb.DuckDBPyConnection, order_id: str) -> list[Row]:
+def story(db: duckdb.DuckDBPyConnection, order_id: str, policy: Policy | None = None) -> list[Row]:
     """Tell all that is known of an order, one object a parcel.
 
     Each holds the columns of the view `parcels`, `as_of`, and the lists `timeline` (events, hub scans and alerts, in
-    order of time), `deadlines` and `visits`. Times are aware datetimes.
+    order of time), `deadlines` (by the policy, default the built-in one) and `visits`. Times are aware datetimes.
 
     Raises:
         QueryError: no event tells of it.
@@ -65,7 +66,8 @@ def story(db: duckdb.DuckDBPyConnection, order_id: str) -> list[Row]:
             *key,
         )
         parcel["timeline"] = _timeline(parcel, events, scans, alerts)
-        parcel["deadlines"] = list(_deadlines(parcel, _first_times(events)))
+        limits = (policy or Policy()).limits_for(parcel["carrier"], parcel["warehouse_id"])
+        parcel["deadlines"] = list(_deadlines(parcel, _first_times(events), limits))
         parcel["visits"] = _rows(
             db,
             """select start_ts, end_ts, events, hubs, ended_ts, closed from visits
@@ -124,7 +126,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def _run(arguments: argparse.Namespace) -> int:
     with open_lake(arguments.lake, arguments.as_of) as db:
-        parcels = story(db, arguments.order_id)
+        parcels = story(db, arguments.order_id, Lake(arguments.lake).policy())
     if arguments.format == "json":
         sys.stdout.write(to_json([plain(parcel) for parcel in parcels]))
     elif (screen := Console(highlight=False)).is_terminal:
@@ -194,9 +196,8 @@ def _first_times(events: Iterable[Row]) -> dict[str, Moment]:
     return times
 
 
-def _deadlines(parcel: Row, times: Mapping[str, Moment]) -> Iterator[Row]:
-    """Judge every deadline that a parcel has had, by the default policy."""
-    limits = Policy().limits_for(parcel["carrier"], parcel["warehouse_id"])
+def _deadlines(parcel: Row, times: Mapping[str, Moment], limits: Limits) -> Iterator[Row]:
+    """Judge every deadline that a parcel has had."""
     due: dict[str, Moment] = {
         kind: times[anchor] + datetime.timedelta(microseconds=getattr(limits, kind))
         for kind, anchor in ANCHOR.items()

@@ -81,12 +81,14 @@ def run_live(
         LakeError: the lake cannot be used.
     """
     source = Replay(pattern, lake, as_of)
-    Lake(lake).check(create=True)
-    return run_graph(
-        partial(build_live, source=source, lake=lake, policy=policy),
-        options or PipelineOptions([]),
-        "Following parcels",
-    )
+    held = Lake(lake).check(create=True)
+    with held.following():
+        held.remember(policy)
+        return run_graph(
+            partial(build_live, source=source, lake=lake, policy=policy),
+            options or PipelineOptions([]),
+            "Following parcels",
+        )
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -104,8 +106,7 @@ def _run(args: argparse.Namespace) -> int:
     counted = run_live(args.input, args.lake, read_policy(args.policy), args.as_of, options)
     rejected = sum(count for name, count in counted.items() if name.startswith("rejected_"))
     print(
-        f"{counted.get('events_accepted', 0):,} events taken, {counted.get('events_repeated', 0):,} repeated,"
-        f" {rejected:,} rejected; new rows in the lake: "
+        f"{counted.get('lines_read', 0):,} lines read, {rejected:,} of them rejected; new rows in the lake: "
         + ", ".join(f"{name[5:]} {count:,}" for name, count in sorted(counted.items()) if name.startswith("rows_"))
     )
     return 0

@@ -1,6 +1,6 @@
 """The nightly graph: the carriers' bulk files of hub scans, and one row a parcel from everything known.
 
-    list files ▸ read ▸ publish scans ▸ build shipments
+    list files ▸ read ▸ publish scans ▸ build legs and shipments
 
 Run it as `milepost nightly …` or `python -m pipelines.nightly …`; options it does not know go to Beam.
 """
@@ -23,7 +23,8 @@ from pipelines.query import open_lake
 from schemas import coders as _coders  # noqa: F401  (registers the coder of RecordBatch)
 from schemas.fields import SECOND, to_batch
 from schemas.rejections import Rejected, rejection
-from schemas.tables import HUB_SCANS, REJECTIONS, SHIPMENTS
+from schemas.tables import HUB_LEGS, HUB_SCANS, REJECTIONS, SHIPMENTS
+from transforms.hubs.legs import hub_legs
 from transforms.hubs.read_scans import drop_files, read_scans
 from transforms.publish.append import append
 from transforms.publish.lake import Lake
@@ -56,7 +57,7 @@ class ReadScansFn(beam.DoFn):
 
 
 class CommitNightFn(beam.DoFn):
-    """Write a night in one commit a table: scans, then shipments from everything known."""
+    """Write a night in one commit a table: scans, then legs and shipments from everything known."""
 
     def __init__(self, lake: str) -> None:
         """Take the lake's path."""
@@ -77,6 +78,7 @@ class CommitNightFn(beam.DoFn):
                 added["hub_scans"] = replace_scans(self.lake, pa.Table.from_batches(scans), sorted(sources))
             if rejected:
                 added["rejections"] = append(self.lake, REJECTIONS, pa.Table.from_batches(rejected))
+            added["hub_legs"] = replace_all(self.lake, HUB_LEGS, hub_legs(self.lake))
             with open_lake(self.lake.path) as db:
                 known = db.sql("from parcels").to_arrow_table().cast(SHIPMENTS.row_schema)
             added["shipments"] = replace_all(self.lake, SHIPMENTS, known)

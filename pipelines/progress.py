@@ -1,12 +1,17 @@
 """Progress of long work: a moving line on a terminal, plain lines now and then elsewhere."""
 
 import sys
+import threading
 import time
+from collections import Counter
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+READ = Counter[str]()
+"""What the sources of this process have read so far, in lines; workers in other processes count their own."""
 
 
 class Progress:
@@ -19,6 +24,8 @@ class Progress:
         self.began = time.monotonic()
         self.said = 0.0
         self.bar: Bar | None = None
+        self.ended = threading.Event()
+        self.watcher: threading.Thread | None = None
 
     def __enter__(self) -> "Progress":
         """Begin."""
@@ -36,10 +43,21 @@ class Progress:
             print(f"{self.title} …", file=sys.stderr, flush=True)
         return self
 
+    def watch(self) -> None:
+        """Say now and then what the sources have read, until the work ends."""
+        READ.clear()
+        self.watcher = threading.Thread(target=self._poll, daemon=True)
+        self.watcher.start()
+
+    def _poll(self) -> None:
+        while not self.ended.wait(0.5):
+            if READ:
+                self.advance(READ["lines"], "lines read")
+
     def advance(self, done: int, unit: str) -> None:
         """Say how much is done; cheap enough to be called often."""
         now = time.monotonic()
-        if now - self.said < (0.2 if self.bar else 10):
+        if now - self.said < (0.2 if self.bar else 5):
             return
         self.said = now
         if self.bar:
@@ -51,6 +69,9 @@ class Progress:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End."""
+        self.ended.set()
+        if self.watcher:
+            self.watcher.join()
         if self.bar:
             self.bar.stop()
         if kind is None:

@@ -5,7 +5,7 @@ is asked is the same function of the accepted events and the horizon as on the l
 """
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from schemas.fields import Micros, to_text
-from schemas.policy import Limits
+from schemas.policy import Override, Policy
 from schemas.stages import STAGES
 from schemas.tables import TABLES, Table
 from transforms.publish.lake import Lake, LakeError, connect
@@ -37,7 +37,7 @@ def open_lake(path: str | Path, as_of: Micros | None = None) -> duckdb.DuckDBPyC
     """Open a lake for questions, as one snapshot of each table.
 
     Besides the tables (`schemas.tables`) and the views, it binds the table `stages` (stage, rank, closing) and the
-    macros `horizon()`, `at_risk_limit()`, `in_period(ts)` and those of `views/spans.sql`.
+    macros `horizon()`, `at_risk_limit(carrier, warehouse)`, `in_period(ts)` and those of `views/spans.sql`.
 
     Args:
         path: the lake's folder.
@@ -55,7 +55,7 @@ def open_lake(path: str | Path, as_of: Micros | None = None) -> duckdb.DuckDBPyC
         for table in TABLES.values():
             _bind(db, lake, table, files[table.name], as_of)
         _bind_stages(db)
-        _bind_macros(db, as_of)
+        _bind_macros(db, as_of, lake.policy())
         for view in VIEWS:
             db.execute((FOLDER / f"{view}.sql").read_text(encoding="utf-8"))
         _lock(db, [file for listed in files.values() for file in listed])
@@ -111,13 +111,28 @@ def _bind_stages(db: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _bind_macros(db: duckdb.DuckDBPyConnection, as_of: Micros | None) -> None:
+def _bind_macros(db: duckdb.DuckDBPyConnection, as_of: Micros | None, policy: Policy) -> None:
     if as_of is None:
         ((newest, now),) = db.sql("select epoch_us(max(event_ts)), epoch_us(now()) from events").fetchall()
         as_of = min(newest or 0, now)
     db.execute(f"create macro horizon() as timestamptz '{to_text(as_of)}'")
-    db.execute(f"create macro at_risk_limit() as to_microseconds({int(Limits().sla_at_risk)})")
+    db.execute(f"create macro at_risk_limit(carrier, warehouse) as to_microseconds({_at_risk(policy)})")
     choose_period(db)
+
+
+def _at_risk(policy: Policy) -> str:
+    """Give the limit as SQL over `carrier` and `warehouse`: the warehouse's override goes before the carrier's."""
+
+    def choose(column: str, overrides: Mapping[str, Override], otherwise: str) -> str:
+        cases = [
+            "when '" + name.replace("'", "''") + f"' then {int(override.sla_at_risk)}"
+            for name, override in overrides.items()
+            if override.sla_at_risk is not None
+        ]
+        return f"case {column} {' '.join(cases)} else {otherwise} end" if cases else otherwise
+
+    general = str(int(policy.limits.sla_at_risk))
+    return choose("warehouse", policy.warehouse, choose("carrier", policy.carrier, general))
 
 
 def _lock(db: duckdb.DuckDBPyConnection, files: list[str]) -> None:

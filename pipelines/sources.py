@@ -16,25 +16,26 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import apache_beam as beam
+import msgspec
 import pyarrow as pa
 from apache_beam import pvalue
 
 from pipelines.errors import UsageError
+from pipelines.progress import READ
 from schemas.events import Event, to_json
 from schemas.fields import DAY, SECOND, Micros
-from schemas.lines import LineBlock
+from schemas.lines import KNOWN, LineBlock
 from schemas.rejections import KEPT_BYTES
-from schemas.tables import EVENTS
+from schemas.stages import CLOSING_STAGES
+from schemas.tables import EVENTS, REJECTIONS, VISITS
+from transforms.ingest.decode import decode
+from transforms.ingest.validate import LATEST_PROMISE, validate
 from transforms.publish.lake import Lake, connect
 
 BLOCK = 4 * 1024 * 1024
 """Bytes of lines handed over as one element."""
 
-KNOWN = "the lake"
-"""Source of the lines that the lake itself knows."""
-
-# A waybill with an escape in it is missed; its parcel is then judged without what the lake knows of it.
-_WAYBILL = re.compile(rb'"tracking_number"\s*:\s*"([^"\\]+)"')
+_WAYBILL = re.compile(rb'"tracking_number"\s*:\s*("(?:[^"\\]|\\.)*")')
 _COLUMNS = ", ".join(
     f"epoch_us({column.name})" if pa.types.is_timestamp(column.type) else column.name for column in EVENTS.row_schema
 )
@@ -83,7 +84,31 @@ class Replay:
         """Give the fixed horizon, or the newest event's time; never later than the wall clock."""
         if self.as_of is not None:
             return pvalue.AsSingleton(newest.pipeline | "AsOf" >> beam.Create([self.as_of]))
-        return pvalue.AsSingleton(newest | "NewestEvent" >> beam.CombineGlobally(newest_by_now))
+        return pvalue.AsSingleton(newest | "NewestEvent" >> beam.CombineGlobally(Newest(newest_known(self.lake))))
+
+
+class Newest(beam.CombineFn):
+    """The newest of some times, but not one that is still to come."""
+
+    def __init__(self, known: Micros) -> None:
+        """Take the newest that is known beforehand."""
+        self.known = known
+
+    def create_accumulator(self) -> int:
+        """Start with what is known."""
+        return self.known
+
+    def add_input(self, accumulator: int, time: int) -> int:
+        """Take one more."""
+        return max(accumulator, time)
+
+    def merge_accumulators(self, accumulators: Iterable[int]) -> int:
+        """Take the newest of all."""
+        return max(accumulators, default=self.known)
+
+    def extract_output(self, accumulator: int) -> int:
+        """Give it, no later than now."""
+        return min(accumulator, int(time.time() * SECOND))
 
 
 class ReadFiles(beam.PTransform):
@@ -103,38 +128,68 @@ class ReadFiles(beam.PTransform):
         """Wire the list of places and their reading: one branch, so that lines pass on without being gathered first."""
         return (
             root
-            | "Places" >> beam.Create([*self.files, KNOWN])
+            | "Places" >> beam.Create([*self.files, KNOWN], reshuffle=False)
             | "Lines" >> beam.FlatMap(self.read).with_output_types(LineBlock)
         )
 
 
 def read_place(place: str, files: list[str], lake: str, as_of: Micros | None) -> Iterator[LineBlock]:
     """Give the lines of one file, or, for the place `KNOWN`, what the lake knows of the parcels in all files."""
-    return read_known(files, lake, as_of) if place == KNOWN else read_blocks(place)
+    for block in read_known(files, lake, as_of) if place == KNOWN else read_blocks(place):
+        READ["lines"] += block.lines.count(b"\n") + 1
+        yield block
 
 
-def newest_by_now(times: Iterable[int]) -> int:
-    """Give the newest of some times, but not one that is still to come."""
-    return min(max(times, default=0), int(time.time() * SECOND))
+def newest_known(lake: str) -> Micros:
+    """Give the time of the newest event that a lake has; 0 where it has none."""
+    with connect() as db:
+        ((newest,),) = db.execute(f"select epoch_us(max(event_ts)) from {Lake(lake).rows(EVENTS)}").fetchall()
+    return newest or 0
 
 
 def read_known(files: list[str], lake: str, as_of: Micros | None) -> Iterator[LineBlock]:
-    """Give the events that a lake has of the parcels in some files, as lines; nothing where it has none."""
+    """Give, as lines, what a lake knows of the parcels that these files may concern; nothing where it knows nothing.
+
+    Those are the parcels whose waybills the files name, those still open, for which time goes on without an event, and
+    the events that found no order before.
+    """
     held = Lake(lake)
-    if held.delta(EVENTS) is None:
+    if held.delta(EVENTS) is None and held.delta(REJECTIONS) is None:
         return
     waybills = {found for name in files for block in read_blocks(name) for found in _WAYBILL.findall(block.lines)}
-    latest = "true" if as_of is None else f"event_ts <= make_timestamptz({as_of})"
     with connect() as db:
-        db.register("said", pa.table({"tracking_number": [name.decode(errors="replace") for name in waybills]}))
-        known = db.execute(
-            f"select {_COLUMNS} from {held.rows(EVENTS)} semi join said using (tracking_number) where {latest}"
+        db.register("named", pa.table({"tracking_number": pa.array(sorted(filter(None, map(_text, waybills))))}))
+        latest = "true" if as_of is None else f"event_ts <= make_timestamptz({as_of})"
+        db.execute(f"create temp view events as from {held.rows(EVENTS)} where {latest}")
+        closing = ", ".join(f"'{stage}'" for stage in sorted(CLOSING_STAGES))
+        db.execute(
+            f"""create temp table wanted as
+            from named
+            union select tracking_number from events group by order_id, tracking_number
+                having not bool_or(stage in ({closing}))
+            union select tracking_number from {held.rows(VISITS)} where not closed"""
         )
-        first = 1
+        known = db.execute(f"select {_COLUMNS} from events semi join wanted using (tracking_number)")
         while rows := known.fetchmany(10_000):
-            lines = b"\n".join(to_json(Event(*row)) for row in rows)
-            yield LineBlock(KNOWN, first, lines, int(time.time() * SECOND))
-            first += len(rows)
+            yield _known(to_json(Event(*row)) for row in rows)
+        waiting = db.execute(f"select raw from {held.rows(REJECTIONS)} where reason = 'unknown_waybill'").fetchall()
+    yield _known(raw for (raw,) in waiting if as_of is None or _time(raw) <= as_of)
+
+
+def _time(line: bytes) -> Micros:
+    return validate(decode(line, len(line))[0], LATEST_PROMISE).event_ts
+
+
+def _known(lines: Iterable[bytes]) -> LineBlock:
+    return LineBlock(KNOWN, 1, b"\n".join(lines), int(time.time() * SECOND))
+
+
+def _text(quoted: bytes) -> str | None:
+    """Read a JSON string; None where it is none."""
+    try:
+        return msgspec.json.decode(quoted, type=str)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def find_files(pattern: str) -> list[str]:

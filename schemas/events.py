@@ -5,7 +5,6 @@ been checked: every required field there, times in microseconds.
 """
 
 import datetime
-from collections.abc import Sequence
 from typing import Annotated, Optional
 
 import msgspec
@@ -74,17 +73,33 @@ def to_json(event: Event) -> bytes:
     return msgspec.json.encode(named | {name: to_text(named[name]) for name in _TIMES if name in named})
 
 
+class Origin(Struct, array_like=True, gc=False):
+    """Where a line came from: kept with an event that may yet have to be rejected."""
+
+    raw: bytes
+    source: str
+    position: int
+    received_ts: Micros
+
+
+class EventBatch(Struct, array_like=True, gc=False):
+    """Accepted events on their way between workers, and the origins, by place, of those without an order."""
+
+    events: list[Event]
+    origins: dict[int, Origin] = {}
+
+
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(list[Event])
+_DECODER = msgspec.msgpack.Decoder(EventBatch)
 
 
-def pack_events(events: Sequence[Event]) -> bytes:
-    """Pack a batch of events for the way between workers: MessagePack, compressed, after its length."""
-    plain = _ENCODER.encode(events)
+def pack_events(batch: EventBatch) -> bytes:
+    """Pack a batch for the way: MessagePack, compressed, after its length."""
+    plain = _ENCODER.encode(batch)
     return len(plain).to_bytes(4, "big") + bytes(pa.compress(plain, "lz4", asbytes=True))
 
 
-def unpack_events(packed: bytes) -> list[Event]:
+def unpack_events(packed: bytes) -> EventBatch:
     """Unpack what `pack_events` packed."""
     size = int.from_bytes(packed[:4], "big")
     return _DECODER.decode(pa.decompress(packed[4:], size, "lz4", asbytes=True))

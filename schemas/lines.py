@@ -4,6 +4,9 @@ from msgspec import Struct
 
 from schemas.fields import Micros
 
+KNOWN = "the lake"
+"""Source of lines that the lake itself knows."""
+
 
 class LineBlock(Struct, array_like=True, gc=False):
     """Whole lines, and where they stood: one element for thousands of events, since elements are what costs."""

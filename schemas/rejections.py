@@ -15,6 +15,7 @@ REASONS = {
     "wrong_type": "a field has the wrong type",
     "invalid_value": "a field has a value that cannot be taken",
     "unknown_stage": "the stage is not in the vocabulary",
+    "unknown_code": "the carrier's profile does not know the code",
     "invalid_carrier": "the carrier's name is no plain name",
     "naive_timestamp": "a time has no zone",
     "invalid_timestamp": "a time cannot be read",
@@ -22,12 +23,14 @@ REASONS = {
     "future_timestamp": "the event lies in the future of the horizon",
     "malformed_row": "the line has more or fewer fields than the header",
     "wrong_header": "the file's header is not that of its carrier",
+    "wrong_trailer": "the file's last line does not tell the number of rows that it has",
+    "too_many_bad_rows": "the share of bad rows is above what its carrier's profile allows",
     "unreadable_file": "the file cannot be read to its end",
     "unknown_waybill": "no event ever told which order the waybill belongs to",
 }
 
 KEPT_BYTES = 16 * 1024 * 1024
-"""Raw bytes kept of one rejected record; `raw_size` tells its true size."""
+"""Raw bytes kept of one rejected record."""
 
 
 class Rejected(Exception):

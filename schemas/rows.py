@@ -57,6 +57,23 @@ class HubScan(Struct, array_like=True, gc=False):
     source: str
 
 
+class HubLeg(Struct, array_like=True, gc=False):
+    """A parcel's stay at one hub, from the scans that show it."""
+
+    carrier: str
+    tracking_number: str
+    hub: str
+    in_ts: Micros
+    out_ts: Optional[Micros]
+    """None while the parcel is still there, as far as anybody knows."""
+    in_inferred: bool
+    """The in-scan is missing: `in_ts` is the first scan there was, and the parcel may have come before it."""
+    out_inferred: bool
+    """The out-scan is missing: `out_ts` is the next scan elsewhere, and the parcel left no later than that."""
+    scans: int
+    dwell_minutes: Optional[float]
+
+
 class Shipment(Struct, array_like=True, gc=False):
     """One parcel and all that is known of it: milestones, promise, outcome, delay."""
 
@@ -99,6 +116,7 @@ class Rejection(Struct, array_like=True, gc=False):
     detail: str
     raw: bytes
     raw_size: int
+    """Its size in bytes, as far as it was read."""
     source: str
     position: int
     """Line number, from 1."""

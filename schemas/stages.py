@@ -49,8 +49,6 @@ CARRIER_STAGES = frozenset(name for name, stage in STAGES.items() if stage.carri
 CLOSING_STAGES = frozenset(name for name, stage in STAGES.items() if stage.closing)
 """Stages after which nobody waits for the delivery any more."""
 
-RETURN_STAGES = frozenset({"return_started", "returned"})
-
 TROUBLE_STAGES = frozenset({"exception", "attempt_failed"})
 """Stages that are news in themselves and carry a reason."""
 

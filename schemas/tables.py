@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from schemas.events import Event
 from schemas.fields import arrow_schema
-from schemas.rows import Alert, HubScan, Milestone, Rejection, Shipment, Visit
+from schemas.rows import Alert, HubLeg, HubScan, Milestone, Rejection, Shipment, Visit
 
 SCHEMA_VERSION = 1
 """Rises whenever a table changes in a way that an older Milepost must not write to."""
@@ -85,10 +85,13 @@ HUB_SCANS = Table(
     "scan_ts",
     also_by=("carrier",),
 )
+HUB_LEGS = Table(
+    "hub_legs", HubLeg, ("carrier", "tracking_number", "hub", "in_ts"), "service_date", "in_ts", also_by=("carrier",)
+)
 SHIPMENTS = Table("shipments", Shipment, ("order_id", "tracking_number"), "first_event_date", "first_event_ts")
 REJECTIONS = Table("rejections", Rejection, ("rejection_id",), "received_date", "received_ts", day_in_key=False)
 
 TABLES: dict[str, Table] = {
-    table.name: table for table in (EVENTS, MILESTONES, ALERTS, VISITS, HUB_SCANS, SHIPMENTS, REJECTIONS)
+    table.name: table for table in (EVENTS, MILESTONES, ALERTS, VISITS, HUB_SCANS, HUB_LEGS, SHIPMENTS, REJECTIONS)
 }
 """In the order in which a commit writes them: facts before what is concluded from them."""

@@ -66,7 +66,7 @@ outcomes as (
             when closed_as is not null then closed_as
             when promised_delivery_ts is null then 'no_promise'
             when horizon() > promised_delivery_ts then 'breached'
-            when horizon() >= promised_delivery_ts - at_risk_limit() then 'at_risk'
+            when horizon() >= promised_delivery_ts - at_risk_limit(carrier, warehouse_id) then 'at_risk'
             else 'on_track'
         end as outcome
     from deliveries

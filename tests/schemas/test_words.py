@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.events import Event, WireEvent, pack_events, to_json, unpack_events
+from schemas.events import Event, EventBatch, WireEvent, pack_events, to_json, unpack_events
 from schemas.rejections import REASONS, Rejected, rejection
 from schemas.stages import CARRIER_STAGES, CLOSING_STAGES, RANK, STAGES, at_or_beyond
 from tests.builders import MONDAY, event
@@ -60,7 +60,7 @@ events = st.builds(
 @given(st.lists(events, max_size=6))
 @settings(deadline=None, max_examples=60)
 def test_packed_events_come_back(some):
-    assert unpack_events(pack_events(some)) == some
+    assert unpack_events(pack_events(EventBatch(some))) == EventBatch(some)
 
 
 @given(events)

@@ -9,9 +9,9 @@ import pyarrow as pa
 from apache_beam import pvalue
 
 from schemas import coders as _coders  # noqa: F401  (registers the coders of LineBlock and RecordBatch)
-from schemas.events import Event, pack_events
+from schemas.events import EventBatch, Origin, pack_events
 from schemas.fields import SECOND, Micros, to_batch
-from schemas.lines import LineBlock
+from schemas.lines import KNOWN, LineBlock
 from schemas.policy import Intake
 from schemas.rejections import Rejected, rejection
 from schemas.rows import Rejection
@@ -21,7 +21,7 @@ from transforms.ingest.validate import validate
 from transforms.shards import shard_of
 
 
-def take_in(block: LineBlock, intake: Intake, latest: Micros) -> tuple[list[Event], list[Rejection], int]:
+def take_in(block: LineBlock, intake: Intake, latest: Micros) -> tuple[EventBatch, list[Rejection], int]:
     """Decode and check a block of lines.
 
     Args:
@@ -32,18 +32,33 @@ def take_in(block: LineBlock, intake: Intake, latest: Micros) -> tuple[list[Even
     Returns:
         The accepted events and the rejections, both in order, and the number of unknown fields met.
     """
-    events, rejected, unknown = [], [], 0
+    batch, rejected, unknown = EventBatch([], {}), [], 0
     for place, raw in enumerate(block.lines.split(b"\n")):
         line = raw.removesuffix(b"\r")
         if not line.strip(b" \t\r"):
             continue
         try:
             wire, strange = decode(line, intake.max_record_bytes)
-            events.append(validate(wire, latest))
+            event = validate(wire, latest)
+            if event.order_id is None:
+                origin = Origin(line, block.source, block.first_line + place, block.read_ts)
+                batch.origins[len(batch.events)] = origin
+            batch.events.append(event)
             unknown += strange
         except Rejected as fault:
             rejected.append(rejection(fault, line, block.source, block.first_line + place, block.read_ts))
-    return events, rejected, unknown
+    return batch, rejected, unknown
+
+
+def by_shard(batch: EventBatch) -> dict[int, EventBatch]:
+    """Split a batch by the shards of its parcels."""
+    shards: dict[int, EventBatch] = {}
+    for place, event in enumerate(batch.events):
+        part = shards.setdefault(shard_of(event.tracking_number), EventBatch([], {}))
+        if event.order_id is None:
+            part.origins[len(part.events)] = batch.origins[place]
+        part.events.append(event)
+    return shards
 
 
 class TakeInFn(beam.DoFn):
@@ -55,24 +70,22 @@ class TakeInFn(beam.DoFn):
         """Take the policy, and the horizon if it is a fixed one; else the wall clock is."""
         self.intake = intake
         self.as_of = as_of
-        self.accepted = beam.metrics.Metrics.counter("milepost", "events_decoded")
+        self.read = beam.metrics.Metrics.counter("milepost", "lines_read")
         self.unknown = beam.metrics.Metrics.counter("milepost", "unknown_fields")
-        self.rejected: dict[str, Any] = {}
 
     def process(self, element: LineBlock) -> Iterator[Any]:
         """Give batches of events by shard, the newest event time, and a batch of rejections."""
         horizon = self.as_of if self.as_of is not None else int(time.time() * SECOND)
-        events, rejected, unknown = take_in(element, self.intake, horizon + self.intake.future_tolerance)
-        shards: dict[int, list[Event]] = {}
-        for event in events:
-            shards.setdefault(shard_of(event.tracking_number), []).append(event)
-        for shard, batch in shards.items():
-            yield shard, pack_events(batch)
+        batch, rejected, unknown = take_in(element, self.intake, horizon + self.intake.future_tolerance)
+        for shard, part in by_shard(batch).items():
+            yield shard, pack_events(part)
+        events = batch.events
         if events:
             yield pvalue.TaggedOutput(self.NEWEST, max(event.event_ts for event in events))
         if rejected:
             yield pvalue.TaggedOutput(self.REJECTED, to_batch(rejected, REJECTIONS.row_schema))
-        self.accepted.inc(len(events))
+        if element.source != KNOWN:
+            self.read.inc(len(events) + len(rejected))
         if unknown:
             self.unknown.inc(unknown)
         for row in rejected:

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import msgspec
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
+from schemas.policy import Policy
 from schemas.tables import SCHEMA_VERSION, TABLES, Table
 
 # delta-rs takes such a path for a pattern, or for one that is percent-encoded.
@@ -19,6 +21,9 @@ _MISREAD = re.compile(r"[\[\]]|%[0-9A-Fa-f]{2}")
 
 MARK = "milepost.json"
 """File in the lake's folder that tells which schema wrote it."""
+
+POLICY = "policy.json"
+"""File in the lake's folder with the limits of its last live run."""
 
 
 class LakeError(Exception):
@@ -48,9 +53,9 @@ class Lake:
                     fresh = mark.with_suffix(".new")
                     fresh.write_text(json.dumps({"schema": SCHEMA_VERSION}) + "\n", encoding="utf-8")
                     fresh.replace(mark)
-            if not self.path.is_dir():
+            if not self.path.is_dir() or not mark.exists():
                 raise LakeError(f"There is no lake at {self.path}.")
-            version = json.loads(mark.read_text(encoding="utf-8"))["schema"] if mark.exists() else SCHEMA_VERSION
+            version = json.loads(mark.read_text(encoding="utf-8"))["schema"]
         except (OSError, ValueError, KeyError, TypeError) as fault:
             why = getattr(fault, "strerror", None) or f"{MARK} is damaged"
             raise LakeError(f"The lake at {self.path} cannot be used: {why}.") from fault
@@ -62,6 +67,26 @@ class Lake:
         for table in TABLES.values():
             self.delta(table)
         return self
+
+    def remember(self, policy: Policy) -> None:
+        """Note the policy that the lake's alerts follow, for those who read them."""
+        fresh = self.path / f"{POLICY}.new"
+        fresh.write_bytes(msgspec.json.encode(policy, enc_hook=int))
+        fresh.replace(self.path / POLICY)
+
+    def policy(self) -> Policy:
+        """Give the policy that the lake's alerts follow; the default one where none was noted.
+
+        Raises:
+            LakeError: what was noted cannot be read.
+        """
+        try:
+            noted = (self.path / POLICY).read_bytes()
+            return msgspec.json.decode(noted, type=Policy, dec_hook=lambda kind, value: kind(value))
+        except FileNotFoundError:
+            return Policy()
+        except (OSError, msgspec.DecodeError) as fault:
+            raise LakeError(f"The lake at {self.path} cannot be used: {POLICY} is damaged.") from fault
 
     def uri(self, table: Table) -> str:
         """Give the place of a table."""
@@ -128,6 +153,22 @@ class Lake:
         """Hold the lake's write lock: looking for keys and adding rows must not interleave with another writer's."""
         with (self.path / "milepost.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Be the one live run of the lake: two that do not know of each other would judge parcels by half their events.
+
+        Raises:
+            LakeError: another run is at it.
+        """
+        with (self.path / "live.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as fault:
+                raise LakeError(
+                    f"Another live run is writing to the lake at {self.path}; wait for it to end."
+                ) from fault
             yield
 
 

@@ -1,8 +1,8 @@
 """Judge alerts of an earlier run again, by all events that the lake knows now.
 
-A run that starts without state (a replay, a restart from nothing) does not know which alerts an earlier one raised. An
-alert of theirs can only be proved false or over, never made true, by more events; so it is enough to look at the alerts
-that were there before this run began, of the parcels that new events touch.
+A run that starts without state (a replay, a restart from nothing) does not know which alerts an earlier one raised.
+So the alerts that were there before this run began, of the parcels that new events touch, are judged by all events that
+the lake has: cleared or retracted, or told as another occurrence where they were retracted and prove true after all.
 """
 
 from collections import defaultdict
@@ -12,7 +12,7 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from schemas.alerts import RETRACTED, STATES
+from schemas.alerts import STATES
 from schemas.events import Event
 from schemas.fields import to_batch
 from schemas.policy import Policy
@@ -30,7 +30,7 @@ Row = TypeVar("Row", bound=msgspec.Struct)
 
 
 def rejudge(lake: Lake, before: int, touched: pa.Table, policy: Policy) -> pa.Table | None:
-    """Give the rows by which alerts of an earlier run must be cleared or retracted; None when there are none.
+    """Give the rows by which alerts of an earlier run must be put right; None when there are none.
 
     Args:
         lake: with the new events already in it.
@@ -57,9 +57,8 @@ def rejudge(lake: Lake, before: int, touched: pa.Table, policy: Policy) -> pa.Ta
         news = []
         for parcel, journey in _journeys(db).items():
             mine = told[parcel]
-            # What was taken back before stays so: only the run that sees it come true again may tell it again.
-            standing = {identity for identity, alert in mine.items() if alert.state != RETRACTED}
-            true = [life for life in _lives(journey, policy) if life[-1].alert_id in standing]
+            # Only what was told once: it was due by an earlier horizon, hence by this one.
+            true = [life for life in _lives(journey, policy) if life[-1].alert_id in mine]
             news += tell(mine, true, journey.last_ts)
     return pa.Table.from_batches([to_batch(news, ALERTS.row_schema)]) if news else None
 
@@ -97,8 +96,11 @@ def _journeys(db: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Journey]:
 def _lives(journey: Journey, policy: Policy) -> list[Life]:
     due = deadlines(journey, policy.limits_for(journey.carrier, journey.warehouse_id))
     gap = policy.visits.gap
-    visits = bursts(journey.order_id, journey.tracking_number, journey.scans, gap)
-    return alerts(journey, due, _FOREVER) + silences(visits, journey.closed_ts, gap, _FOREVER)
+    lives = alerts(journey, due, _FOREVER)
+    if journey.declared_value >= policy.visits.high_value:
+        visits = bursts(journey.order_id, journey.tracking_number, journey.scans, gap)
+        lives += silences(visits, journey.closed_ts, gap, _FOREVER)
+    return lives
 
 
 def _rows(db: duckdb.DuckDBPyConnection, row: type[Row], relation: str) -> list[Row]:

@@ -12,6 +12,9 @@ from schemas.rows import Visit
 from schemas.stages import CLOSING_STAGES
 from transforms.follow.journey import Scan
 
+VALUABLE = "valuable"
+"""In place of the id that a piece does not have yet: it is of a parcel whose silence is watched."""
+
 
 def bursts(order_id: str, tracking_number: str, scans: Iterable[Scan], gap: int) -> list[Visit]:
     """Cut the scans of one parcel into visits.

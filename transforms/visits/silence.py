@@ -14,7 +14,7 @@ from schemas.alerts import SILENT, cleared, raised
 from schemas.fields import Micros, to_text
 from schemas.policy import Policy
 from schemas.rows import Alert, Visit
-from transforms.visits.bursts import join
+from transforms.visits.bursts import VALUABLE, join
 from transforms.watch.telling import Life, Told, tell
 
 
@@ -51,6 +51,7 @@ class Heard(Struct, array_like=True):
 
     visits: list[Visit] = field(default_factory=list)
     closed_ts: Optional[Micros] = None
+    valuable: bool = False
     settled: Micros = 0
     told: Told = field(default_factory=dict)
 
@@ -74,12 +75,13 @@ class SilenceWatcher:
         for parcel, said in touched.items():
             heard = self.memory.setdefault(parcel, Heard())
             for piece in said:
+                heard.valuable = heard.valuable or piece.visit_id == VALUABLE
                 if piece.ended_ts is not None and (heard.closed_ts is None or piece.ended_ts < heard.closed_ts):
                     heard.closed_ts = piece.ended_ts
                 if piece.closed:
                     heard.settled = max(heard.settled, piece.end_ts + gap)
             heard.visits = join((*heard.visits, *(piece for piece in said if piece.events)), gap)
-            lives = silences(heard.visits, heard.closed_ts, gap, heard.settled)
+            lives = silences(heard.visits, heard.closed_ts, gap, heard.settled) if heard.valuable else []
             news += tell(heard.told, lives, heard.settled)
             heapq.heappush(self._agenda, (self._forget_ts(heard), parcel))
         return news

@@ -7,14 +7,15 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam import pvalue
 
-from schemas.events import Event, to_json, unpack_events
-from schemas.fields import Micros, to_batch
+from schemas.events import to_json, unpack_events
+from schemas.fields import to_batch
 from schemas.policy import Policy
 from schemas.rejections import Rejected, rejection
+from schemas.rows import Rejection
 from schemas.tables import ALERTS, EVENTS, REJECTIONS
 from transforms.shards import ShardFn
 from transforms.visits.pieces import pack_visits
-from transforms.watch.tracker import News, Tracker
+from transforms.watch.tracker import News, Tracker, Waiting
 
 
 class FollowAndWatchFn(ShardFn[News, Any]):
@@ -49,13 +50,17 @@ class FollowAndWatchFn(ShardFn[News, Any]):
         if news.visits:
             yield pvalue.TaggedOutput(self.PIECES, (shard, pack_visits(news.visits)))
         if news.unresolved:
-            rows = [_unresolved(event, event.received_ts or event.event_ts) for event in news.unresolved]
+            rows = [unresolved(one) for one in news.unresolved]
             yield pvalue.TaggedOutput(self.REJECTED, to_batch(rows, REJECTIONS.row_schema))
 
 
-def _unresolved(event: Event, ts: Micros) -> Any:  # noqa: ANN401
+def unresolved(waiting: Waiting) -> Rejection:
+    """Make the rejection of an event whose order never became known."""
+    event, origin = waiting.event, waiting.origin
     fault = Rejected("unknown_waybill", f"{event.carrier} {event.tracking_number}")
-    return rejection(fault, to_json(event), "waited for its order", 0, ts)
+    if origin is None:
+        return rejection(fault, to_json(event), "state", 0, event.received_ts or event.event_ts)
+    return rejection(fault, origin.raw, origin.source, origin.position, origin.received_ts)
 
 
 class FollowAndWatch(beam.PTransform):

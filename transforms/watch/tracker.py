@@ -11,12 +11,12 @@ from typing import Optional
 import msgspec
 from msgspec import Struct, field
 
-from schemas.events import Event
+from schemas.events import Event, EventBatch, Origin
 from schemas.fields import Micros
 from schemas.policy import Policy
 from schemas.rows import Alert, Visit
 from transforms.follow.journey import Journey, Scan, fold
-from transforms.visits.bursts import bursts, closing_notice
+from transforms.visits.bursts import VALUABLE, bursts, closing_notice
 from transforms.watch.deadlines import alerts, deadlines, next_due
 from transforms.watch.telling import Told, tell
 
@@ -33,14 +33,22 @@ class Tracked(Struct, array_like=True):
     closed_told: Optional[Micros] = None
 
 
+class Waiting(Struct, array_like=True):
+    """An event that waits for its order: until when, and where it came from."""
+
+    until: Micros
+    event: Event
+    origin: Optional[Origin] = None
+
+
 class Memory(Struct, array_like=True):
     """Everything a tracker remembers."""
 
     settled: Micros = LONG_AGO
     parcels: dict[str, dict[str, Tracked]] = field(default_factory=dict)
     """By tracking number, then by order."""
-    waiting: dict[str, list[tuple[Micros, Event]]] = field(default_factory=dict)
-    """Events whose order is not known yet, by tracking number, and until when they wait."""
+    waiting: dict[str, list[Waiting]] = field(default_factory=dict)
+    """Events whose order is not known yet, by tracking number."""
 
 
 class News(Struct):
@@ -57,7 +65,7 @@ class News(Struct):
     events: list[Event] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     visits: list[Visit] = field(default_factory=list)
-    unresolved: list[Event] = field(default_factory=list)
+    unresolved: list[Waiting] = field(default_factory=list)
     repeated: int = 0
 
 
@@ -70,14 +78,14 @@ class Tracker:
         self.memory = Memory()
         self._agenda: list[tuple[Micros, str, str]] = []
 
-    def take(self, events: list[Event]) -> News:
+    def take(self, batch: EventBatch) -> News:
         """Fold a batch of events in and give what is news at once."""
         news = News()
         touched: dict[int, Tracked] = {}
-        for event in events:
+        for place, event in enumerate(batch.events):
             tracked = self._find(event)
             if tracked is None:
-                self._wait(event)
+                self._wait(event, batch.origins.get(place))
             else:
                 self._fold(tracked, event, news, touched)
                 waiting = self.memory.waiting
@@ -120,9 +128,9 @@ class Tracker:
             if tracked.wake_ts is not None
         ]
         self._agenda += [
-            (until, tracking_number, "")
+            (one.until, tracking_number, "")
             for tracking_number, waiting in self.memory.waiting.items()
-            for until, _ in waiting
+            for one in waiting
         ]
         heapq.heapify(self._agenda)
 
@@ -154,29 +162,29 @@ class Tracker:
         news.events.append(event)
         touched[id(tracked)] = tracked
 
-    def _wait(self, event: Event) -> None:
+    def _wait(self, event: Event, origin: Origin | None) -> None:
         waiting = self.memory.waiting.setdefault(event.tracking_number, [])
-        if all(other.event_id != event.event_id for _, other in waiting):
+        if all(other.event.event_id != event.event_id for other in waiting):
             # A late event waits no less than one that is on time.
             until = max(event.event_ts, self.memory.settled) + self.policy.intake.waybill_wait
-            waiting.append((until, event))
+            waiting.append(Waiting(until, event, origin))
             heapq.heappush(self._agenda, (until, event.tracking_number, ""))
 
     def _resolve(self, tracking_number: str, news: News, touched: dict[int, Tracked]) -> None:
         still = []
-        for until, event in self.memory.waiting.pop(tracking_number):
-            tracked = self._find(event)
+        for one in self.memory.waiting.pop(tracking_number):
+            tracked = self._find(one.event)
             if tracked is None:
-                still.append((until, event))
+                still.append(one)
             else:
-                self._fold(tracked, event, news, touched)
+                self._fold(tracked, one.event, news, touched)
         if still:
             self.memory.waiting[tracking_number] = still
 
     def _give_up(self, tracking_number: str, now: Micros, news: News) -> None:
         waiting = self.memory.waiting.pop(tracking_number, [])
-        news.unresolved += [event for until, event in waiting if until <= now]
-        still = [(until, event) for until, event in waiting if until > now]
+        news.unresolved += [one for one in waiting if one.until <= now]
+        still = [one for one in waiting if one.until > now]
         if still:
             self.memory.waiting[tracking_number] = still
 
@@ -218,7 +226,11 @@ class Tracker:
         elif rule.parcels == "all" or journey.declared_value >= rule.high_value:
             scans: list[Scan] = journey.scans
             journey.scans = []
-            news.visits += bursts(journey.order_id, journey.tracking_number, scans, rule.gap)
+            pieces = bursts(journey.order_id, journey.tracking_number, scans, rule.gap)
+            if journey.declared_value >= rule.high_value:
+                for piece in pieces:
+                    piece.visit_id = VALUABLE
+            news.visits += pieces
             closed = journey.closed_ts
             if closed is not None and closed != tracked.closed_told:
                 tracked.closed_told = closed

@@ -16,7 +16,8 @@ GOOD = line()
 
 def taken(*lines, **said):
     """Take a block in."""
-    return take_in(block(*lines, **said), Intake(), LATEST)
+    batch, rejected, unknown = take_in(block(*lines, **said), Intake(), LATEST)
+    return batch.events, rejected, unknown
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n", b"\r\n\r\n", b" \t\n"], ids=repr)

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.alerts import SILENT, raised
+from schemas.events import EventBatch
 from schemas.fields import to_batch
 from schemas.policy import Policy
 from schemas.tables import ALERTS, EVENTS
@@ -28,7 +29,7 @@ def run(lake, *events):
     """Run once from nothing over some events, as the live graph would, up to the horizon."""
     delta = lake.delta(ALERTS)
     tracker = Tracker(Policy())
-    first, last = tracker.take(fresh(events)), tracker.settle(HORIZON)
+    first, last = tracker.take(EventBatch(fresh(events))), tracker.settle(HORIZON)
     rows = [("events", to_batch(first.events, EVENTS.row_schema))]
     rows += [("alerts", to_batch(news.alerts, ALERTS.row_schema)) for news in (first, last) if news.alerts]
     return commit(lake, rows, Policy(), NO_ALERTS if delta is None else delta.version())

@@ -10,10 +10,19 @@ from schemas.policy import Duration, Memory, Policy
 from schemas.stages import CLOSING_STAGES
 from tests.builders import MONDAY, at, current, visit
 from transforms.follow.journey import Scan
-from transforms.visits.bursts import bursts, closing_notice
+from transforms.visits.bursts import VALUABLE, bursts, closing_notice
 from transforms.visits.silence import SilenceWatcher, silences
 
 GAP = 12 * HOUR
+
+
+class Watcher(SilenceWatcher):
+    """A watcher to which every parcel is valuable."""
+
+    def take(self, pieces):
+        return super().take([replace(piece, visit_id=VALUABLE) for piece in pieces])
+
+
 HORIZON = at("9d 00:00")
 
 
@@ -71,7 +80,7 @@ scans = st.lists(
 @settings(deadline=None, max_examples=100)
 def test_the_watcher_tells_the_same_in_the_end_however_pieces_come_in(told, cancelled, data):
     """Pieces in any order; visits close as far as they are known then, and again when they have grown."""
-    watcher, rows, seen, pieces = SilenceWatcher(Policy()), [], [], data.draw(st.permutations(told))
+    watcher, rows, seen, pieces = Watcher(Policy()), [], [], data.draw(st.permutations(told))
     rows += watcher.take([closing_notice("o1", "t1", ts) for ts in cancelled])
     while pieces:
         size = data.draw(st.integers(1, 4))
@@ -81,7 +90,7 @@ def test_the_watcher_tells_the_same_in_the_end_however_pieces_come_in(told, canc
         if data.draw(st.booleans()):
             rows += watcher.take([replace(v, closed=True) for v in bursts("o1", "t1", seen, GAP)])
         if data.draw(st.booleans()):
-            other = SilenceWatcher(watcher.policy)
+            other = Watcher(watcher.policy)
             other.load(watcher.dump())
             watcher = other
     rows += watcher.take([replace(v, closed=True) for v in bursts("o1", "t1", told, GAP)])
@@ -89,7 +98,7 @@ def test_the_watcher_tells_the_same_in_the_end_however_pieces_come_in(told, canc
 
 
 def test_the_close_of_a_session_is_the_clock():
-    watcher = SilenceWatcher(Policy())
+    watcher = Watcher(Policy())
     assert watcher.take([visit("09:00")]) == []
     assert [row.state for row in watcher.take([visit("09:00", closed=True)])] == ["raised"]
     assert watcher.take([visit("09:00", closed=True)]) == []
@@ -97,20 +106,20 @@ def test_the_close_of_a_session_is_the_clock():
 
 
 def test_a_late_scan_that_bridges_the_silence_retracts():
-    watcher = SilenceWatcher(Policy())
+    watcher = Watcher(Policy())
     watcher.take([visit("09:00", closed=True)])
     assert [row.state for row in watcher.take([visit("20:00")])] == ["retracted"]
 
 
 def test_parcels_do_not_hear_of_one_another():
-    watcher = SilenceWatcher(Policy())
+    watcher = Watcher(Policy())
     watcher.take([visit("09:00"), visit("09:00", waybill="t2")])
     assert [row.tracking_number for row in watcher.take([visit("09:00", waybill="t2", closed=True)])] == ["t2"]
 
 
 @pytest.mark.parametrize(("ended", "days"), [(None, 20), ("09:00", 10)])
 def test_a_parcel_is_forgotten_after_its_time(ended, days):
-    watcher = SilenceWatcher(Policy(memory=Memory(closed=Duration.of("10 d"), silent=Duration.of("20 d"))))
+    watcher = Watcher(Policy(memory=Memory(closed=Duration.of("10 d"), silent=Duration.of("20 d"))))
     watcher.take([visit("09:00", ended=ended)])
     assert watcher.next_wake() == at("09:00", days)
     watcher.settle(at("09:00", days) - MINUTE)
@@ -121,8 +130,13 @@ def test_a_parcel_is_forgotten_after_its_time(ended, days):
 
 
 def test_news_of_a_parcel_keeps_it_in_mind():
-    watcher = SilenceWatcher(Policy(memory=Memory(silent=Duration.of("20 d"))))
+    watcher = Watcher(Policy(memory=Memory(silent=Duration.of("20 d"))))
     watcher.take([visit("09:00")])
     watcher.take([visit("9d 09:00")])
     watcher.settle(at("20d 09:00"))
     assert watcher.memory
+
+
+def test_a_parcel_of_little_value_is_not_watched():
+    watcher = SilenceWatcher(Policy())
+    assert watcher.take([visit("09:00", closed=True)]) == []

@@ -6,11 +6,12 @@ The views below are the seed's, re-written for DuckDB; `now()` is a parameter. D
 import duckdb
 import pytest
 
+from schemas.events import EventBatch
 from schemas.fields import HOUR
 from schemas.policy import Policy
 from tests.builders import at, current, event, fresh, journey
 from transforms.follow.journey import current_stage, delivered_at, sla_status
-from transforms.visits.bursts import bursts
+from transforms.visits.bursts import VALUABLE, bursts
 from transforms.visits.silence import SilenceWatcher
 from transforms.watch.tracker import Tracker
 
@@ -83,7 +84,7 @@ def ours(*events, until):
     tracker, rows = Tracker(Policy()), []
     for one in sorted(fresh(events), key=lambda e: e.event_ts):
         rows += tracker.settle(one.event_ts).alerts
-        rows += tracker.take([one]).alerts
+        rows += tracker.take(EventBatch([one])).alerts
     rows += tracker.settle(at(until)).alerts
     return {(row[1], row[2], row[4]) for row in current(rows, at(until))}
 
@@ -130,7 +131,7 @@ def test_d5_split_shipments_do_not_overwrite_one_another():
     rows = db.execute("from order_fulfillment_live").fetchall()
     assert rows == [("o1", "t2", "picked")], "the seed's sink keeps one parcel of the two"
     tracker = Tracker(Policy())
-    tracker.take(fresh(told))
+    tracker.take(EventBatch(fresh(told)))
     found = {number: current_stage(orders["o1"].journey) for number, orders in tracker.memory.parcels.items()}
     assert found == {"t1": "delivered", "t2": "picked"}
 
@@ -173,7 +174,7 @@ def test_d10_silence_of_a_valuable_parcel_is_seen_without_hub_scans():
     told = [event("carrier_scanned", "09:00", value=800.0, promise="4d 18:00")]
     assert breaches(seed(*told), "1d 09:00") == [("o1", "on_track")]
     tracker, watcher = Tracker(Policy()), SilenceWatcher(Policy())
-    (piece,) = tracker.take(fresh(told)).visits
+    (piece,) = tracker.take(EventBatch(fresh(told))).visits
     assert watcher.take([piece]) == []
     piece.closed = True
     (row,) = watcher.take([piece])
@@ -184,7 +185,7 @@ def test_d10_hub_scans_of_the_night_show_that_there_was_no_silence():
     watcher = SilenceWatcher(Policy())
     scans = [s for when in ("09:00", "18:00", "1d 03:00") for s in journey(event("hub_in", when)).scans]
     (live,) = bursts("o1", "t1", scans[:1], Policy().visits.gap)
-    live.closed = True
+    live.closed, live.visit_id = True, VALUABLE
     assert [row.state for row in watcher.take([live])] == ["raised"]
     rows = watcher.take(bursts("o1", "t1", scans[1:], Policy().visits.gap))
     assert [row.state for row in rows] == ["retracted"]
@@ -204,7 +205,7 @@ def test_d11_absence_is_told_with_no_event_after_the_anchor(anchor, kind, due):
     assert breaches(db, "1d 00:00") == [("o1", "on_track")], "the seed has nothing else to say of it"
     assert status(db, "pick_to_pack_minutes") == status(db, "label_to_scan_minutes") == [None]
     tracker = Tracker(Policy())
-    tracker.take([told])
+    tracker.take(EventBatch([told]))
     assert tracker.settle(at(due) - 1).alerts == []
     (row,) = tracker.settle(at(due)).alerts
     assert (row.kind, row.due_ts, row.state) == (kind, at(due), "raised")

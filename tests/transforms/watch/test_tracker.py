@@ -3,6 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.events import EventBatch
 from schemas.fields import DAY, HOUR, MINUTE
 from schemas.policy import Duration, Intake, Memory, Policy
 from schemas.stages import CARRIER_STAGES, STAGES
@@ -58,7 +59,7 @@ def run(steps, *, policy=None, horizon=HORIZON, pause=None):
             tracker = pause(tracker)
         for news in (
             *([] if watermark is None else [tracker.settle(watermark)]),
-            *([tracker.take(fresh(batch))] if batch else []),
+            *([tracker.take(EventBatch(fresh(batch)))] if batch else []),
         ):
             rows += news.alerts
             events += news.events
@@ -114,7 +115,7 @@ def test_pieces_of_visits_join_to_the_visits_of_all_scans(telling):
 def test_waking_only_when_asked_to_misses_nothing(telling):
     history, steps = telling
     tracker = Tracker(Policy())
-    rows = [row for _, batch in steps for row in tracker.take(fresh(batch)).alerts]
+    rows = [row for _, batch in steps for row in tracker.take(EventBatch(fresh(batch))).alerts]
     while (wake := tracker.next_wake()) is not None and wake <= HORIZON:
         rows += tracker.settle(wake).alerts
     assert current(rows, HORIZON) == expected(history, HORIZON)
@@ -122,7 +123,7 @@ def test_waking_only_when_asked_to_misses_nothing(telling):
 
 def take(tracker, *events):
     """Feed one batch."""
-    return tracker.take(fresh(events))
+    return tracker.take(EventBatch(fresh(events)))
 
 
 def test_an_absence_is_told_when_the_watermark_passes_its_due_time():
@@ -190,13 +191,13 @@ class TestWaybillsWithoutAnOrder:
         tracker = Tracker(Policy())
         take(tracker, event("hub_in", "09:00", **self.SCAN), event("hub_out", "10:00", **self.SCAN))
         assert tracker.settle(at("3d 08:59")).unresolved == []
-        assert [e.stage for e in tracker.settle(at("3d 09:00")).unresolved] == ["hub_in"]
-        assert [e.stage for e in move(tracker).settle(at("3d 10:00")).unresolved] == ["hub_out"]
+        assert [e.event.stage for e in tracker.settle(at("3d 09:00")).unresolved] == ["hub_in"]
+        assert [e.event.stage for e in move(tracker).settle(at("3d 10:00")).unresolved] == ["hub_out"]
 
     def test_the_wait_is_the_policys(self):
         tracker = Tracker(Policy(intake=Intake(waybill_wait=Duration.of("1 h"))))
         take(tracker, event("hub_in", "09:00", **self.SCAN))
-        assert [e.stage for e in tracker.settle(at("10:00")).unresolved] == ["hub_in"]
+        assert [e.event.stage for e in tracker.settle(at("10:00")).unresolved] == ["hub_in"]
         assert tracker.next_wake() is None
 
     def test_a_recycled_waybill_belongs_to_the_order_that_had_begun_last(self):
