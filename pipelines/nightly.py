@@ -6,6 +6,7 @@ Run it as `milepost nightly …` or `python -m pipelines.nightly …`; options i
 """
 
 import argparse
+import datetime
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -22,16 +23,15 @@ from pipelines.errors import UsageError
 from pipelines.query import open_lake
 from schemas import coders as _coders  # noqa: F401  (registers the coder of RecordBatch)
 from schemas.fields import SECOND, to_batch
+from schemas.profiles import read_profiles
 from schemas.rejections import Rejected, rejection
 from schemas.tables import HUB_LEGS, HUB_SCANS, REJECTIONS, SHIPMENTS
+from transforms.hubs.drop import File, drop_files, profile_for
 from transforms.hubs.legs import hub_legs
-from transforms.hubs.read_scans import drop_files, read_scans
+from transforms.hubs.normalise import read_file
 from transforms.publish.append import append
 from transforms.publish.lake import Lake
 from transforms.publish.replace import replace_all, replace_scans
-
-File = tuple[str, str]
-"""Path of a file, and its name within the drop folder."""
 
 _SCANS, _REJECTED = "scans", "rejected"
 
@@ -43,9 +43,10 @@ class ReadScansFn(beam.DoFn):
         """Give the file's scans with its name, and its rejections."""
         path, source = element
         try:
-            scans, rejected = read_scans(path, source)
+            scans, rejected = read_file(path, source, profile_for(element, read_profiles()))
         except Rejected as fault:
             now = int(Path(path).stat().st_mtime) * SECOND
+            # Of a file that is refused whole no line is kept, for the file itself stays where it is.
             rejected = to_batch([rejection(fault, source.encode(), source, 0, now)], REJECTIONS.row_schema)
         else:
             for batch in scans.combine_chunks().to_batches():
@@ -106,7 +107,9 @@ def to_committer(said: tuple[str, str, pa.RecordBatch]) -> tuple[int, tuple[str,
     return 0, said
 
 
-def run_nightly(drop: Path, lake: str, first: str, last: str, options: PipelineOptions | None = None) -> dict[str, int]:
+def run_nightly(
+    drop: Path, lake: str, first: datetime.date, last: datetime.date, options: PipelineOptions | None = None
+) -> dict[str, int]:
     """Run the graph over the files of some days; give the counters.
 
     Raises:
@@ -115,9 +118,11 @@ def run_nightly(drop: Path, lake: str, first: str, last: str, options: PipelineO
     """
     if not drop.is_dir():
         raise UsageError(f"There is no folder {drop}.")
-    files = drop_files(drop, first, last)
+    files, strange = drop_files(drop, first, last, read_profiles())
+    if strange:
+        print(f"Not taken, since no carrier profile expects such a name: {', '.join(strange)}", file=sys.stderr)
     if not files:
-        raise UsageError(f"The folder {drop} has no files <carrier>/<date>.csv[.gz] from {first} to {last}.")
+        raise UsageError(f"The folder {drop} has no files of any carrier's from {first} to {last}.")
     Lake(lake).check(create=True)
     return run_graph(
         partial(build_nightly, files=files, lake=lake), options or PipelineOptions([]), "Taking in hub scans"
@@ -127,7 +132,7 @@ def run_nightly(drop: Path, lake: str, first: str, last: str, options: PipelineO
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `nightly` to the commands."""
     parser = commands.add_parser("nightly", help="take in the carriers' bulk files of hub scans", allow_abbrev=False)
-    parser.add_argument("--drop", required=True, type=Path, metavar="DIR", help="folder of <carrier>/<date>.csv[.gz]")
+    parser.add_argument("--drop", required=True, type=Path, metavar="DIR", help="folder with a folder for each carrier")
     parser.add_argument("--lake", required=True, metavar="DIR", help="folder of the lake; made if it is not there")
     parser.add_argument("--date", type=day, metavar="D", help="the one service day to take in")
     parser.add_argument("--from", dest="first", type=day, metavar="D", help="first service day")
@@ -144,7 +149,7 @@ def _run(args: argparse.Namespace) -> int:
         raise UsageError("Give --date D, or --from D --to D.")
     if last < first:
         raise UsageError(f"--to {last} lies before --from {first}.")
-    counted = run_nightly(args.drop, args.lake, first.isoformat(), last.isoformat(), options)
+    counted = run_nightly(args.drop, args.lake, first, last, options)
     rows = [f"{name[5:].replace('_', ' ')} {count:,}" for name, count in sorted(counted.items()) if name[:5] == "rows_"]
     print("; ".join(rows))
     return 0

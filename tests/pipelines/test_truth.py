@@ -98,6 +98,20 @@ def test_half_and_then_all_leaves_what_all_leaves(lake: Path, shop: Path, tmp_pa
     assert raw(tmp_path / "lake", "rejections", with_source) == raw(lake, "rejections", with_source)
 
 
+def test_one_bad_byte_in_a_hub_file_costs_one_row(tmp_path: Path):
+    drop = tmp_path / "drop" / "northline"
+    drop.mkdir(parents=True)
+    rows = [b'northline,T1,2025-06-01T10:00:00Z,hub_in,"H 1"', b"northline,T\xff,2025-06-01T10:00:00Z,hub_in,H"]
+    rows.append(b'northline,"T3",2025-06-01T11:00:00Z,hub_out,H')
+    (drop / "2025-06-01.csv").write_bytes(b"carrier,tracking_number,scan_ts,code,hub\n" + b"\n".join(rows) + b"\n")
+    (drop / "20250608.csv").write_bytes(b"not named as expected")
+    arguments = ["nightly", "--drop", str(tmp_path / "drop"), "--lake", str(tmp_path / "lake"), "--date", "2025-06-01"]
+    assert main(arguments) == 0
+    assert [row[1] for row in raw(tmp_path / "lake", "hub_scans")] == ["T1", "T3"]
+    ((_, reason, _, kept, _, source, position, *_),) = raw(tmp_path / "lake", "rejections")
+    assert (reason, kept, source, position) == ("invalid_utf8", rows[1], "northline/2025-06-01.csv", 3)
+
+
 def test_a_corrected_hub_file_takes_the_place_of_the_first(lake: Path, shop: Path, tmp_path: Path):
     drop = tmp_path / "drop"
     source = next(path for path in sorted((shop / "hub_scans").glob("*/*.csv")))
@@ -114,5 +128,5 @@ def test_a_corrected_hub_file_takes_the_place_of_the_first(lake: Path, shop: Pat
     assert whole > len(scans) == len(set(lines[:3]))
     assert sorted((row[1], row[3], row[6]) for row in rejected) == [
         ("malformed_row", b"too,few", 5),
-        ("naive_timestamp", b"c,t,2025-06-01,hub_in,H", 5),
+        ("naive_timestamp", b"c,t,2025-06-01,hub_in,H", 6),
     ]
