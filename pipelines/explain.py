@@ -16,10 +16,12 @@ from pipelines.errors import QueryError
 from pipelines.query import ask, open_lake
 from pipelines.render import for_people, plain, to_json
 from pipelines.report import add_horizon
-from schemas.alerts import ANCHOR, AWAITED
+from schemas.fields import to_datetime, to_micros
 from schemas.policy import Limits, Policy
 from schemas.stages import CLOSING_STAGES, RANK
+from transforms.follow.journey import Journey
 from transforms.publish.lake import Lake
+from transforms.watch.deadlines import deadlines
 
 Moment = datetime.datetime
 Row = dict[str, Any]
@@ -198,16 +200,16 @@ def _first_times(events: Iterable[Row]) -> dict[str, Moment]:
 
 def _deadlines(parcel: Row, times: Mapping[str, Moment], limits: Limits) -> Iterator[Row]:
     """Judge every deadline that a parcel has had."""
-    due: dict[str, Moment] = {
-        kind: times[anchor] + datetime.timedelta(microseconds=getattr(limits, kind))
-        for kind, anchor in ANCHOR.items()
-        if anchor in times
-    }
-    if promise := parcel["promised_delivery_ts"]:
-        due["sla_at_risk"] = promise - datetime.timedelta(microseconds=limits.sla_at_risk)
-        due["sla_breached"] = promise
-    for kind, limit in due.items():
-        at, by = min(((times[stage], stage) for stage in AWAITED[kind] if stage in times), default=(None, None))
+    promise = parcel["promised_delivery_ts"]
+    journey = Journey(
+        parcel["order_id"],
+        parcel["tracking_number"],
+        {stage: to_micros(at) for stage, at in times.items()},
+        promised_delivery_ts=None if promise is None else to_micros(promise),
+    )
+    for due in deadlines(journey, limits):
+        limit, by = to_datetime(due.due_ts), due.ended_by or None
+        at = None if due.ended_ts is None else to_datetime(due.ended_ts)
         if at is None:
             outcome = "missed" if limit <= parcel["as_of"] else "waiting"
         elif at > limit:
@@ -215,7 +217,7 @@ def _deadlines(parcel: Row, times: Mapping[str, Moment], limits: Limits) -> Iter
         else:
             outcome = "void" if by in CLOSING_STAGES and by != "delivered" else "met"
         margin = (limit - (at or parcel["as_of"])).total_seconds() / 60
-        yield {"kind": kind, "due_ts": limit, "outcome": outcome, "by": by, "by_ts": at, "margin_minutes": margin}
+        yield {"kind": due.kind, "due_ts": limit, "outcome": outcome, "by": by, "by_ts": at, "margin_minutes": margin}
 
 
 def _standing(parcel: Row) -> str:
