@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions, WorkerOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.runners.runner import PipelineResult
+from apache_beam.runners.runner import PipelineResult, create_runner
 
 from pipelines.errors import UsageError
 from pipelines.progress import Progress
+
+OURS = (None, "DirectRunner", "FnApiRunner")
+"""Names by which the DirectRunner's FnApi engine is meant."""
 
 
 def beam_options(rest: Sequence[str]) -> PipelineOptions:
@@ -28,6 +31,13 @@ def beam_options(rest: Sequence[str]) -> PipelineOptions:
     for word in rest:
         if not word.startswith("-") and not any(word in value for value in values):
             raise UsageError(f"There is no use for {word!r} here.")
+    named = options.view_as(StandardOptions).runner
+    if named not in OURS:
+        # Asked now, before anything is made for a run that cannot begin.
+        try:
+            create_runner(named)
+        except (ValueError, ImportError, AttributeError) as fault:
+            raise UsageError(f"Beam knows no runner {named}.") from fault
     return options
 
 
@@ -40,17 +50,14 @@ def run_graph(build: Callable[[beam.Pipeline], None], options: PipelineOptions, 
         title: what the progress line says.
     """
     named = options.view_as(StandardOptions).runner
-    runner = FnApiRunner() if named in (None, "DirectRunner", "FnApiRunner") else named
+    runner = FnApiRunner() if named in OURS else named
     if isinstance(runner, FnApiRunner):
         options.view_as(StandardOptions).runner = None
     worker = options.view_as(WorkerOptions)
     if "max_cache_memory_usage_mb" not in options.get_all_options(drop_default=True):
         # State is read once a batch and lives on in our own objects: weighing it for a cache costs more than it saves.
         worker.max_cache_memory_usage_mb = 0
-    try:
-        pipeline = beam.Pipeline(runner=runner, options=options)
-    except ValueError as fault:
-        raise UsageError(str(fault).split("\n")[0]) from fault
+    pipeline = beam.Pipeline(runner=runner, options=options)
     build(pipeline)
     # Parcels in mind are many and long-lived: with Python's default the collector would walk them all, again and again.
     gc.set_threshold(100_000, 50, 1_000)

@@ -23,8 +23,10 @@ def _run(args: argparse.Namespace) -> int:
     try:
         with Progress("Making up a shop") as progress:
             made = run(args.out, args.orders, args.days, args.seed, lambda done: progress.advance(done, "orders"))
-    except (ValueError, OSError) as fault:
+    except ValueError as fault:
         raise UsageError(str(fault)) from fault
+    except OSError as fault:
+        raise UsageError(f"The folder {args.out} cannot be written: {fault.strerror or fault}.") from fault
     counts = ", ".join(f"{made[name]:,} {name.replace('_', ' ')}" for name in ("events", "lines", "hub_scan_lines"))
     print(f"{args.out}: {counts}; the newest event is of {made['horizon']}")
     return 0

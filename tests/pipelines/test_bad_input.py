@@ -107,6 +107,9 @@ def test_files_folders_and_globs_are_read(tmp_path: Path, capsys, end: bytes):
         (["live", "--input", "{tmp}/e.jsonl", "--lake", "{tmp}/lake", "--as-of", "soon"], 2, "no time with a zone"),
         (["live", "--input", "{tmp}/e.jsonl", "--lake", "{tmp}/lake", "--colour=red"], 2, "knows the option --colour"),
         (["live", "--input", "{tmp}/e.jsonl", "--lake", "{tmp}/lake", "--policy", "{tmp}/none.toml"], 2, "policy file"),
+        (["live", "--input", "{tmp}/e.jsonl", "--lake", "{tmp}/lake", "--runner=Nope"], 2, "knows no runner Nope"),
+        (["live", "--input", "{tmp}/e.jsonl", "--lake", "{tmp}/lake", "stray"], 2, "no use for 'stray'"),
+        (["simulate", "--out", "/proc/x"], 2, "cannot be written"),
         (["live", "--input", "{tmp}/e.jsonl"], 2, "--lake"),
         (["report", "carriers", "--lake", "{tmp}/none"], 1, "There is no lake"),
         (["report", "nonsense", "--lake", "{tmp}/lake"], 2, "nonsense"),
@@ -135,6 +138,7 @@ def test_a_wrong_command_is_one_sentence(tmp_path: Path, capsys, words: list[str
     found, told = run(capsys, *(word.format(tmp=tmp_path) for word in words))
     assert (found, one_sentence(told)) == (code, True), told
     assert said in told
+    assert {path.name for path in tmp_path.iterdir()} == {"empty", "file", "e.jsonl"}, "nothing is half-made"
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch):
