@@ -1,6 +1,7 @@
 """Which engine runs a graph, by name: Beam's default picks one by what the graph holds, and even by the network."""
 
 import gc
+import re
 from collections.abc import Callable, Sequence
 
 import apache_beam as beam
@@ -13,6 +14,8 @@ from pipelines.progress import Progress
 
 OURS = (None, "DirectRunner", "FnApiRunner")
 """Names by which the DirectRunner's FnApi engine is meant."""
+
+_RAISED = re.compile(r"^[\w.]+: (.+?)(?: \[while running '[^']*'\])?$", re.MULTILINE)
 
 
 def beam_options(rest: Sequence[str]) -> PipelineOptions:
@@ -64,6 +67,13 @@ def run_graph(build: Callable[[beam.Pipeline], None], options: PipelineOptions, 
     with Progress(title) as progress:
         progress.watch()
         result: PipelineResult = pipeline.run()
-        result.wait_until_finish()
+        try:
+            result.wait_until_finish()
+        except RuntimeError as fault:
+            # A portable engine hands the worker's traceback on as text.
+            said = _RAISED.findall(str(fault))
+            if fault.__cause__ or not said:
+                raise
+            raise RuntimeError(said[-1]) from None
     counted = result.metrics().query()["counters"]
     return {str(one.key.metric.name): int(one.committed or one.attempted or 0) for one in counted}

@@ -39,7 +39,9 @@ def build_live(root: beam.Pipeline, source: Source, lake: str, policy: Policy) -
 
     # When it was active: sessions end at their combine; state never lives under them.
     visits = followed.pieces | "GroupVisits" >> GroupVisits(policy.visits.gap)
-    heard = (followed.pieces, visits) | "Heard" >> beam.Flatten()
+    # A Flatten's input must have no other reader that shuffles or has a side input: Flink would make it twice.
+    ended = visits | "Ended" >> beam.Map(same).with_output_types(tuple[int, bytes])
+    heard = (followed.pieces, ended) | "Heard" >> beam.Flatten()
     silences = heard | "WatchSilence" >> WatchSilence(policy, source.grid)
 
     # Of a time that is not known yet nothing is said, wherever the watermark is pushed.
@@ -57,6 +59,11 @@ def build_live(root: beam.Pipeline, source: Source, lake: str, policy: Policy) -
         labelled(rejected, REJECTIONS),
     ) | "AllRows" >> beam.Flatten()
     rows | "Publish" >> Publish(lake, policy)
+
+
+def same(element: tuple[int, bytes]) -> tuple[int, bytes]:
+    """Give it back."""
+    return element
 
 
 def labelled(batches: beam.PCollection[pa.RecordBatch], table: Table) -> beam.PCollection[Rows]:

@@ -1,6 +1,6 @@
-"""The nightly graph: the carriers' bulk files of hub scans, and one row a parcel from everything known.
+"""The nightly graph: the carriers' bulk files of hub scans, reconciled with what the live side knows.
 
-    list files ▸ read ▸ publish scans ▸ build legs and shipments
+    list files ▸ stage ▸ write scans ▸ gather ▸ conclude by carrier ▸ finish
 
 Run it as `milepost nightly …` or `python -m pipelines.nightly …`; options it does not know go to Beam.
 """
@@ -8,125 +8,136 @@ Run it as `milepost nightly …` or `python -m pipelines.nightly …`; options i
 import argparse
 import datetime
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import apache_beam as beam
-import pyarrow as pa
+import duckdb
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.arguments import day
 from pipelines.engine import beam_options, run_graph
 from pipelines.errors import UsageError
-from pipelines.query import open_lake
-from schemas import coders as _coders  # noqa: F401  (registers the coder of RecordBatch)
-from schemas.fields import SECOND, to_batch
-from schemas.profiles import read_profiles
-from schemas.rejections import Rejected, rejection
-from schemas.tables import HUB_LEGS, HUB_SCANS, REJECTIONS, SHIPMENTS
-from transforms.hubs.drop import File, drop_files, profile_for
-from transforms.hubs.legs import hub_legs
-from transforms.hubs.normalise import read_file
-from transforms.publish.append import append
-from transforms.publish.lake import Lake
-from transforms.publish.replace import replace_all, replace_scans
+from pipelines.simulate import PROFILES as SIMULATED
+from schemas.fields import DAY, to_datetime
+from schemas.policy import Policy
+from schemas.profiles import FOLDER, Profile, ProfileError, read_profiles
+from schemas.tables import HUB_FILES, HUB_SCANS
+from transforms.follow.in_sql import quoted
+from transforms.hubs.drop import File, drop_files, news
+from transforms.hubs.stage import Partition
+from transforms.hubs.take_files import Fresh, TakeFiles
+from transforms.publish.lake import Lake, connect
+from transforms.publish.nights import concluding
+from transforms.reconcile.reconcile import Reconcile
 
-_SCANS, _REJECTED = "scans", "rejected"
-
-
-class ReadScansFn(beam.DoFn):
-    """Read a bulk file into batches of scans; a file that cannot be read is rejected whole."""
-
-    def process(self, element: File) -> Iterator[Any]:
-        """Give the file's scans with its name, and its rejections."""
-        path, source = element
-        try:
-            scans, rejected = read_file(path, source, profile_for(element, read_profiles()))
-        except Rejected as fault:
-            now = int(Path(path).stat().st_mtime) * SECOND
-            # Of a file that is refused whole no line is kept, for the file itself stays where it is.
-            rejected = to_batch([rejection(fault, source.encode(), source, 0, now)], REJECTIONS.row_schema)
-        else:
-            for batch in scans.combine_chunks().to_batches():
-                yield _SCANS, source, batch
-            if not scans.num_rows:
-                yield _SCANS, source, to_batch([], HUB_SCANS.row_schema)
-        if rejected.num_rows:
-            yield _REJECTED, source, rejected
+BEGIN = "begin"
+"""There is a night even where no file is news: time has gone on, and so may have the live side."""
 
 
-class CommitNightFn(beam.DoFn):
-    """Write a night in one commit a table: scans, then legs and shipments from everything known."""
-
-    def __init__(self, lake: str) -> None:
-        """Take the lake's path."""
-        self.lake = Lake(lake)
-
-    def process(self, element: tuple[int, Any]) -> None:
-        """Commit what all files said."""
-        scans: list[pa.RecordBatch] = []
-        rejected: list[pa.RecordBatch] = []
-        sources: set[str] = set()
-        for kind, source, batch in element[1]:
-            (scans if kind == _SCANS else rejected).append(batch)
-            if kind == _SCANS:
-                sources.add(source)
-        with self.lake.writing():
-            added = {"hub_scans": 0, "rejections": 0}
-            if scans:
-                added["hub_scans"] = replace_scans(self.lake, pa.Table.from_batches(scans), sorted(sources))
-            if rejected:
-                added["rejections"] = append(self.lake, REJECTIONS, pa.Table.from_batches(rejected))
-            added["hub_legs"] = replace_all(self.lake, HUB_LEGS, hub_legs(self.lake))
-            with open_lake(self.lake.path) as db:
-                known = db.sql("from parcels").to_arrow_table().cast(SHIPMENTS.row_schema)
-            added["shipments"] = replace_all(self.lake, SHIPMENTS, known)
-        for name, rows in added.items():
-            beam.metrics.Metrics.counter("milepost", f"rows_{name}").inc(rows)
-
-
-def build_nightly(root: beam.Pipeline, files: list[File], lake: str) -> None:
+def build_nightly(
+    root: beam.Pipeline,
+    files: Sequence[Fresh],
+    lake: str,
+    folder: str,
+    profiles: dict[str, Profile],
+    policy: Policy,
+    *,
+    rebuild: bool = False,
+) -> None:
     """Wire the nightly graph."""
-    said = (
-        root
-        | "ListFiles" >> beam.Create(files).with_output_types(tuple[str, str])
-        | "ReadScans" >> beam.ParDo(ReadScansFn()).with_output_types(tuple[str, str, pa.RecordBatch])
-    )
-    night = (
-        said
-        | "ToCommitter" >> beam.Map(to_committer).with_output_types(tuple[int, tuple[str, str, pa.RecordBatch]])
-        | "WholeNight" >> beam.GroupByKey()
-    )
-    night | "CommitNight" >> beam.ParDo(CommitNightFn(lake)).with_output_types(type(None))
-
-
-def to_committer(said: tuple[str, str, pa.RecordBatch]) -> tuple[int, tuple[str, str, pa.RecordBatch]]:
-    """Key every batch alike: a night is one commit."""
-    return 0, said
+    taken = root | "Files" >> beam.Create(files, reshuffle=False) | "TakeFiles" >> TakeFiles(lake, folder, profiles)
+    begin = root | "Begin" >> beam.Create([BEGIN])
+    night = (taken["judged"], taken["rewritten"], begin) | "Taken" >> beam.Flatten()
+    night | "Reconcile" >> Reconcile(lake, folder, policy, rebuild=rebuild)
 
 
 def run_nightly(
-    drop: Path, lake: str, first: datetime.date, last: datetime.date, options: PipelineOptions | None = None
+    drop: Path,
+    lake: str,
+    first: datetime.date,
+    last: datetime.date,
+    options: PipelineOptions | None = None,
+    *,
+    profiles: Path | None = None,
+    rebuild: bool = False,
 ) -> dict[str, int]:
     """Run the graph over the files of some days; give the counters.
 
+    Args:
+        drop: the folder with a folder for each carrier.
+        lake: folder of the lake; made if it is not there.
+        first: first service day.
+        last: last service day, included.
+        options: Beam's.
+        profiles: folder with more carrier profiles.
+        rebuild: conclude everything anew, not only what changed.
+
     Raises:
         UsageError: there are no files.
-        LakeError: the lake cannot be used.
+        LakeError: the lake cannot be used, or another run is at it.
     """
     if not drop.is_dir():
         raise UsageError(f"There is no folder {drop}.")
-    files, strange = drop_files(drop, first, last, read_profiles())
+    known = all_profiles(profiles)
+    files, strange = drop_files(drop, first, last, known)
     if strange:
         print(f"Not taken, since no carrier profile expects such a name: {', '.join(strange)}", file=sys.stderr)
     if not files:
         raise UsageError(f"The folder {drop} has no files of any carrier's from {first} to {last}.")
-    Lake(lake).check(create=True)
-    return run_graph(
-        partial(build_nightly, files=files, lake=lake), options or PipelineOptions([]), "Taking in hub scans"
-    )
+    held = Lake(lake).check(create=True)
+    with concluding(held) as folder:
+        fresh = fresh_files(held, files, known)
+        graph = partial(
+            build_nightly,
+            files=fresh,
+            lake=lake,
+            folder=str(folder),
+            profiles=known,
+            policy=held.policy(),
+            rebuild=rebuild,
+        )
+        counted = run_graph(graph, options or PipelineOptions([]), "Taking in hub scans")
+    return counted | {"files_seen": len(files) - len(fresh)}
+
+
+def all_profiles(more: Path | None = None) -> dict[str, Profile]:
+    """Give Milepost's own profiles, those of the simulator's carriers, and those of a folder, which go before them.
+
+    Raises:
+        UsageError: a profile cannot be used.
+    """
+    try:
+        return {**read_profiles(SIMULATED), **read_profiles(FOLDER), **(read_profiles(more) if more else {})}
+    except ProfileError as fault:
+        raise UsageError(str(fault)) from fault
+
+
+def fresh_files(lake: Lake, files: Sequence[File], profiles: dict[str, Profile]) -> list[Fresh]:
+    """Give the files that are news, each with the partitions that hold what its predecessor said."""
+    with connect() as db:
+        rows = db.execute(
+            f"""select file, name, content, epoch_us(first_scan_ts), epoch_us(last_scan_ts)
+                from {lake.rows(HUB_FILES)}"""
+        ).fetchall()
+        fresh = news(files, {file: (name, content) for file, name, content, *_ in rows}, profiles)
+        spans = {file: (begin, end) for file, _, _, begin, end in rows if begin is not None}
+        return [(file, _partitions(db, lake, file, *spans.get(file.place, (0, -DAY)))) for file in fresh]
+
+
+def _partitions(db: duckdb.DuckDBPyConnection, lake: Lake, file: File, begin: int, end: int) -> list[Partition]:
+    """Give the partitions that hold a scan of a file, among those of some days."""
+    days = [to_datetime(ts).date().isoformat() for ts in range(begin - begin % DAY, end + 1, DAY)]
+    delta = lake.delta(HUB_SCANS)
+    if not days or delta is None:
+        return []
+    held = lake.files(HUB_SCANS, delta, days)
+    found = db.execute(
+        f"""select distinct service_date::varchar, carrier from {lake.rows(HUB_SCANS, held)}
+            where list_contains(string_split(source, '|'), {quoted(file.place)})"""
+    ).fetchall()
+    return [Partition(*one) for one in found]
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -137,6 +148,8 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.add_argument("--date", type=day, metavar="D", help="the one service day to take in")
     parser.add_argument("--from", dest="first", type=day, metavar="D", help="first service day")
     parser.add_argument("--to", dest="last", type=day, metavar="D", help="last service day")
+    parser.add_argument("--profiles", type=Path, metavar="DIR", help="folder with more carrier profiles")
+    parser.add_argument("--rebuild", action="store_true", help="conclude everything anew, not only what changed")
     parser.set_defaults(run=_run, beam=True)
 
 
@@ -149,9 +162,10 @@ def _run(args: argparse.Namespace) -> int:
         raise UsageError("Give --date D, or --from D --to D.")
     if last < first:
         raise UsageError(f"--to {last} lies before --from {first}.")
-    counted = run_nightly(args.drop, args.lake, first, last, options)
-    rows = [f"{name[5:].replace('_', ' ')} {count:,}" for name, count in sorted(counted.items()) if name[:5] == "rows_"]
-    print("; ".join(rows))
+    counted = run_nightly(args.drop, args.lake, first, last, options, profiles=args.profiles, rebuild=args.rebuild)
+    files = ", ".join(f"{counted.get(f'files_{state}', 0):,} {state}" for state in ("taken", "seen", "quarantined"))
+    rows = [f"{name[5:]} {count:,}" for name, count in sorted(counted.items()) if name[:5] == "rows_" and count]
+    print(f"files: {files}; {counted.get('scans_taken', 0):,} scans; rows written: {', '.join(rows) or 'none'}")
     return 0
 
 

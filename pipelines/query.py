@@ -5,7 +5,7 @@ is asked is the same function of the accepted events and the horizon as on the l
 """
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,13 @@ import duckdb
 import pyarrow as pa
 
 from schemas.fields import Micros, to_text
-from schemas.policy import Override, Policy
-from schemas.stages import STAGES
+from schemas.night import Night
 from schemas.tables import TABLES, Table
+from transforms.follow.in_sql import bind_rules
 from transforms.publish.lake import Lake, LakeError, connect
 
 VIEWS = (
-    "spans",
     "first_milestones",
-    "parcels",
     "order_status",
     "sla_status",
     "latest_alerts",
@@ -36,8 +34,8 @@ FOLDER = Path(__file__).parent / "views"
 def open_lake(path: str | Path, as_of: Micros | None = None) -> duckdb.DuckDBPyConnection:
     """Open a lake for questions, as one snapshot of each table.
 
-    Besides the tables (`schemas.tables`) and the views, it binds the table `stages` (stage, rank, closing) and the
-    macros `horizon()`, `at_risk_limit(carrier, warehouse)`, `in_period(ts)` and those of `views/spans.sql`.
+    Besides the tables (`schemas.tables`) and the views, it binds the rules (`transforms.follow.in_sql`) and the macro
+    `in_period(ts)`.
 
     Args:
         path: the lake's folder.
@@ -51,11 +49,12 @@ def open_lake(path: str | Path, as_of: Micros | None = None) -> duckdb.DuckDBPyC
     db = connect()
     try:
         # Conclusions are pinned before facts, the reverse of how a commit writes them: no alert lacks its events.
-        files = {table.name: _pin(lake, table) for table in reversed(TABLES.values())}
+        night = lake.night()
+        files = {table.name: _pin(lake, table, night) for table in reversed(TABLES.values())}
         for table in TABLES.values():
             _bind(db, lake, table, files[table.name], as_of)
-        _bind_stages(db)
-        _bind_macros(db, as_of, lake.policy())
+        bind_rules(db, _horizon(db) if as_of is None else as_of, lake.policy())
+        choose_period(db)
         for view in VIEWS:
             db.execute((FOLDER / f"{view}.sql").read_text(encoding="utf-8"))
         _lock(db, [file for listed in files.values() for file in listed])
@@ -91,8 +90,8 @@ def first_line(fault: Exception) -> str:
     return next(iter(str(fault).strip().splitlines()), type(fault).__name__).strip(" .:!")
 
 
-def _pin(lake: Lake, table: Table) -> list[str]:
-    delta = lake.delta(table)
+def _pin(lake: Lake, table: Table, night: Night) -> list[str]:
+    delta = lake.delta(table, night=night)
     return lake.files(table, delta) if delta else []
 
 
@@ -104,35 +103,9 @@ def _bind(db: duckdb.DuckDBPyConnection, lake: Lake, table: Table, files: list[s
     db.execute(f"create view {table.name} as from {lake.rows(table, files)}{known}")
 
 
-def _bind_stages(db: duckdb.DuckDBPyConnection) -> None:
-    db.execute("create table stages (stage varchar primary key, rank integer not null, closing boolean not null)")
-    db.executemany(
-        "insert into stages values (?, ?, ?)", [(stage.name, stage.rank, stage.closing) for stage in STAGES.values()]
-    )
-
-
-def _bind_macros(db: duckdb.DuckDBPyConnection, as_of: Micros | None, policy: Policy) -> None:
-    if as_of is None:
-        ((newest, now),) = db.sql("select epoch_us(max(event_ts)), epoch_us(now()) from events").fetchall()
-        as_of = min(newest or 0, now)
-    db.execute(f"create macro horizon() as timestamptz '{to_text(as_of)}'")
-    db.execute(f"create macro at_risk_limit(carrier, warehouse) as to_microseconds({_at_risk(policy)})")
-    choose_period(db)
-
-
-def _at_risk(policy: Policy) -> str:
-    """Give the limit as SQL over `carrier` and `warehouse`: the warehouse's override goes before the carrier's."""
-
-    def choose(column: str, overrides: Mapping[str, Override], otherwise: str) -> str:
-        cases = [
-            "when '" + name.replace("'", "''") + f"' then {int(override.sla_at_risk)}"
-            for name, override in overrides.items()
-            if override.sla_at_risk is not None
-        ]
-        return f"case {column} {' '.join(cases)} else {otherwise} end" if cases else otherwise
-
-    general = str(int(policy.limits.sla_at_risk))
-    return choose("warehouse", policy.warehouse, choose("carrier", policy.carrier, general))
+def _horizon(db: duckdb.DuckDBPyConnection) -> Micros:
+    ((newest, now),) = db.sql("select epoch_us(max(event_ts)), epoch_us(now()) from events").fetchall()
+    return int(min(newest or 0, now))
 
 
 def _lock(db: duckdb.DuckDBPyConnection, files: list[str]) -> None:

@@ -32,6 +32,7 @@ ANCHOR: Mapping[str, str] = {
 
 SILENT = "silent_high_value"
 KINDS = (*AWAITED, SILENT)
+_AT_HUB = "hub"
 
 
 def alert_id(order_id: str, tracking_number: str, kind: str, occurrence: str) -> str:
@@ -48,6 +49,17 @@ def raised(order_id: str, tracking_number: str, kind: str, due_ts: Micros, evide
     """Make the first row of an alert's life."""
     identity = alert_id(order_id, tracking_number, kind, f"{due_ts}{reason}")
     return Alert(identity, RAISED, order_id, tracking_number, kind, due_ts, due_ts, evidence)
+
+
+def overstayed(order_id: str, tracking_number: str, due_ts: Micros, evidence: str) -> Alert:
+    """Make the first row of a silence that a night found: a valuable parcel that stayed too long at one hub."""
+    return raised(order_id, tracking_number, SILENT, due_ts, evidence, _AT_HUB)
+
+
+def is_overstay(alert: Alert) -> bool:
+    """Tell whether a night raised an alert: it is for nights to judge, since no event shows it."""
+    found = alert_id(alert.order_id, alert.tracking_number, SILENT, f"{alert.due_ts}{_AT_HUB}")
+    return alert.kind == SILENT and alert.alert_id.partition(".")[0] == found
 
 
 def cleared(alert: Alert, at: Micros, by: str) -> Alert:

@@ -78,6 +78,20 @@ class Intake(Struct, frozen=True, forbid_unknown_fields=True):
     max_record_bytes: Annotated[int, Meta(ge=1024)] = 1024 * 1024
 
 
+class Hubs(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is asked of hubs."""
+
+    longest_stay: Duration = Duration.of("12 h")
+    """How long a valuable parcel may stay at one hub before it is sent to manual review."""
+
+
+class Reconcile(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the live side and the carriers' files are compared."""
+
+    tolerance: Duration = Duration.of("10 min")
+    """How far two times of one thing may lie apart."""
+
+
 class Memory(Struct, frozen=True, forbid_unknown_fields=True):
     """How long a parcel is kept in mind after its last event."""
 
@@ -92,6 +106,8 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     visits: Visits = Visits()
     intake: Intake = Intake()
     memory: Memory = Memory()
+    hubs: Hubs = Hubs()
+    reconcile: Reconcile = Reconcile()
     carrier: Mapping[str, Override] = {}
     warehouse: Mapping[str, Override] = {}
 

@@ -54,7 +54,56 @@ class HubScan(Struct, array_like=True, gc=False):
     code: str
     hub: str
     stage: str
+    reason: Optional[str]
     source: str
+    """The files that hold it, joined by `|`: it stays as long as one of them does."""
+
+
+class HubFile(Struct, array_like=True, gc=False):
+    """A carrier's bulk file as it was last judged; a file that comes again or corrected takes the same place."""
+
+    file: str
+    """Its place: folder and name, without a revision and without what it is packed in."""
+    name: str
+    """Its name in the drop folder."""
+    content: str
+    """Hash of its bytes and of the profile it was read by: what was seen is not read again."""
+    state: str
+    """`taken` or `quarantined`."""
+    detail: str
+    rows: int
+    bad_rows: int
+    scans: int
+    """Rows taken; those that are only information are not among them."""
+    first_scan_ts: Optional[Micros]
+    last_scan_ts: Optional[Micros]
+    """Of the scans that count: those of the file before it, if this one is not taken."""
+    size: int
+    """Bytes, as it lies in the drop folder."""
+    day_ts: Micros
+    """Midnight of the service day in its name."""
+    left_ts: Micros
+    """When the carrier left it."""
+
+
+class Finding(Struct, array_like=True, gc=False):
+    """A difference between what the live side knows of a parcel and what its carrier's files tell."""
+
+    carrier: str
+    tracking_number: str
+    finding: str
+    """`missed_live`, `missed_batch`, `time_conflict`, `unknown_waybill` or `after_terminal`."""
+    milestone: str
+    order_id: Optional[str]
+    live_ts: Optional[Micros]
+    batch_ts: Optional[Micros]
+    scans: int
+    """Scans concerned."""
+    counts: str
+    """Whose time counts, `live` or `batch`; empty where neither does."""
+    why: str
+    at_ts: Micros
+    """The scan's time, or the live event's where there is no scan."""
 
 
 class HubLeg(Struct, array_like=True, gc=False):
@@ -90,14 +139,27 @@ class Shipment(Struct, array_like=True, gc=False):
     last_event_ts: Micros
     events: int
     hub_scans: int
+    first_scan_ts: Optional[Micros]
+    hub_legs: int
+    hub_minutes: Optional[float]
+    """Minutes at hubs, of the legs whose end is known."""
     picked_at: Optional[Micros]
     packed_at: Optional[Micros]
     labeled_at: Optional[Micros]
     carrier_scanned_at: Optional[Micros]
+    in_transit_at: Optional[Micros]
+    hub_in_at: Optional[Micros]
+    hub_out_at: Optional[Micros]
+    exception_at: Optional[Micros]
     out_for_delivery_at: Optional[Micros]
     attempt_failed_at: Optional[Micros]
     available_for_pickup_at: Optional[Micros]
     delivered_at: Optional[Micros]
+    failed_at: Optional[Micros]
+    lost_at: Optional[Micros]
+    cancelled_at: Optional[Micros]
+    return_started_at: Optional[Micros]
+    returned_at: Optional[Micros]
     closed_at: Optional[Micros]
     attempts_failed: int
     exceptions: int
@@ -106,6 +168,11 @@ class Shipment(Struct, array_like=True, gc=False):
     current_stage: str
     outcome: str
     late_minutes: Optional[float]
+    late_by_shipper: Optional[float]
+    """Minutes of `late_minutes` that are the shipper's; so for the other three, and the four add up to it."""
+    late_by_carrier: Optional[float]
+    late_by_customer: Optional[float]
+    late_by_external: Optional[float]
 
 
 class Rejection(Struct, array_like=True, gc=False):

@@ -46,6 +46,9 @@ RANK: dict[str, int] = {name: stage.rank for name, stage in STAGES.items()}
 CARRIER_STAGES = frozenset(name for name, stage in STAGES.items() if stage.carrier)
 """Stages that only the carrier can report: the parcel is in its hands."""
 
+CRITICAL_STAGES = CARRIER_STAGES - {"in_transit", "hub_in", "hub_out"}
+"""Carrier stages that are awaited live; movement between hubs may wait for the night."""
+
 CLOSING_STAGES = frozenset(name for name, stage in STAGES.items() if stage.closing)
 """Stages after which nobody waits for the delivery any more."""
 

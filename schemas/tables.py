@@ -7,9 +7,9 @@ import pyarrow as pa
 
 from schemas.events import Event
 from schemas.fields import arrow_schema
-from schemas.rows import Alert, HubLeg, HubScan, Milestone, Rejection, Shipment, Visit
+from schemas.rows import Alert, Finding, HubFile, HubLeg, HubScan, Milestone, Rejection, Shipment, Visit
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Rises whenever a table changes in a way that an older Milepost must not write to."""
 
 
@@ -85,13 +85,23 @@ HUB_SCANS = Table(
     "scan_ts",
     also_by=("carrier",),
 )
+HUB_FILES = Table("hub_files", HubFile, ("file",), "service_date", "day_ts")
 HUB_LEGS = Table(
     "hub_legs", HubLeg, ("carrier", "tracking_number", "hub", "in_ts"), "service_date", "in_ts", also_by=("carrier",)
+)
+RECONCILIATION = Table(
+    "reconciliation",
+    Finding,
+    ("carrier", "tracking_number", "finding", "milestone"),
+    "service_date",
+    "at_ts",
+    also_by=("carrier",),
 )
 SHIPMENTS = Table("shipments", Shipment, ("order_id", "tracking_number"), "first_event_date", "first_event_ts")
 REJECTIONS = Table("rejections", Rejection, ("rejection_id",), "received_date", "received_ts", day_in_key=False)
 
-TABLES: dict[str, Table] = {
-    table.name: table for table in (EVENTS, MILESTONES, ALERTS, VISITS, HUB_SCANS, HUB_LEGS, SHIPMENTS, REJECTIONS)
-}
+NIGHTLY: tuple[Table, ...] = (HUB_FILES, HUB_SCANS, HUB_LEGS, RECONCILIATION, SHIPMENTS)
+"""Tables that a night replaces together."""
+
+TABLES: dict[str, Table] = {table.name: table for table in (EVENTS, MILESTONES, ALERTS, VISITS, *NIGHTLY, REJECTIONS)}
 """In the order in which a commit writes them: facts before what is concluded from them."""

@@ -52,7 +52,7 @@ def picture(name: str) -> str:
         source.files, source.lake, source.as_of = ["events.jsonl"], "lake", None
         build_live(root, source, "lake", Policy())
     else:
-        build_nightly(root, [("a/2026-01-01.csv", "a/2026-01-01.csv")], "lake")
+        build_nightly(root, [], "lake", "folder", {}, Policy())
     walk = Walk()
     root.visit(walk)
     return "\n".join(walk.lines) + "\n"

@@ -10,7 +10,8 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = [ROOT / ".ci/run", *(ROOT / "scripts" / name for name in ("check", "demo", "setup", "test"))]
+FLINK = ("flink/setup", "flink/run", "flink/cluster")
+SCRIPTS = [ROOT / ".ci/run", *(ROOT / "scripts" / name for name in ("check", "demo", "setup", "test", "bench", *FLINK))]
 PIN = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
 
 

@@ -5,15 +5,18 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pipelines.simulate.hubs import HubFiles
+from pipelines.simulate.journey import Journey
 from pipelines.simulate.noise import Stream
 from pipelines.simulate.parcels import order
 from pipelines.simulate.shop import START, order_times, storms
-from pipelines.simulate.truth import Truth, rejections_table
+from pipelines.simulate.tables import rejections_table
+from pipelines.simulate.trouble import Trouble
+from pipelines.simulate.truth import Truth
 from pipelines.simulate.write import new_folder, write_manifest, write_tables
-from schemas.fields import DAY, to_text
+from schemas.fields import DAY, Micros, to_text
 
 _STEP = 500
 _STORMS_AHEAD = 60
@@ -36,58 +39,86 @@ def run(out: Path, orders: int, days: int, seed: int, progress: Callable[[int], 
     if orders < 1 or days < 1:
         raise ValueError("A simulation takes at least one order and one day.")
     with new_folder(out) as folder, (folder / "events.jsonl").open("wb") as sink, _without_gc():
-        truth, stream, hub_files = Truth(), Stream(seed, sink), HubFiles(seed, folder / "hub_scans")
-        _live(truth, stream, hub_files, orders, days, seed, progress)
-        tables = truth.tables() | {"rejections": rejections_table(stream.rejections)}
-        write_tables(folder / "truth", tables)
-        manifest = {
-            "orders": orders,
-            "days": days,
-            "seed": seed,
-            "horizon": to_text(truth.horizon),
+        making = Making(folder, sink, days, seed)
+        _live(making, orders, days, seed, progress)
+        live, night = making.truth.settle()
+        live["rejections"] = rejections_table(making.stream.rejections)
+        write_tables(folder / "truth", live)
+        write_tables(folder / "truth" / "nightly", night)
+        manifest = {"orders": orders, "days": days, "seed": seed} | making.counts()
+        manifest["truth"] = {name: table.num_rows for name, table in sorted(live.items())}
+        manifest["truth_nightly"] = {name: table.num_rows for name, table in sorted(night.items())}
+        write_manifest(folder, manifest)
+    return manifest
+
+
+class Making:
+    """All that a simulation writes, in the making."""
+
+    def __init__(self, folder: Path, sink: BinaryIO, days: int, seed: int) -> None:
+        """Take the folder, and where the events go."""
+        self.end = START + days * DAY
+        self.truth, self.stream, self.trouble = Truth(), Stream(seed, sink), Trouble(seed, self.end)
+        # What happens on the last evening but is of the next day where it happens has not come yet.
+        self.hub_files = HubFiles(seed, folder / "hub_scans", range(START // DAY, self.end // DAY))
+
+    def add(self, journey: Journey) -> None:
+        """Take what happened to a parcel by the end of the span."""
+        steps = [step for step in journey.steps if step.ts < self.end]
+        scans = [scan for scan in journey.scans if scan.ts < self.end]
+        if not steps:
+            return
+        carrier = journey.carrier.name
+        sent, held = self.trouble.part(journey, steps, scans)
+        stranger = self.trouble.stranger(journey, held)
+        self.truth.add(journey, sent, self.hub_files.note(carrier, journey.tracking_number, held))
+        if stranger is not None:
+            self.truth.add_unknown(carrier, stranger[0], self.hub_files.note(carrier, *stranger))
+        self.stream.send(journey, sent)
+
+    def flush(self, before: Micros | None = None) -> None:
+        """Write what nothing can be added to any more, if no order is placed before `before`."""
+        self.stream.flush(before)
+        self.hub_files.flush(before)
+
+    def counts(self) -> dict[str, Any]:
+        """Give what there is of each thing."""
+        stream, files, trouble = self.stream, self.hub_files, self.trouble
+        return {
+            "horizon": to_text(self.truth.horizon),
             "events": stream.events,
             "lines": stream.sent,
             "duplicates": stream.duplicates,
             "out_of_order": stream.disorderly,
             "late": stream.late,
-            "hub_scan_lines": hub_files.lines,
-            "hub_scan_files": hub_files.files,
-            "truth": {name: table.num_rows for name, table in sorted(tables.items())},
+            "missed_live": trouble.missed_live,
+            "missed_batch": trouble.missed_batch,
+            "shifted": trouble.shifted,
+            "unknown_waybills": self.truth.unknown,
+            "fed": self.truth.fed,
+            "hub_scan_lines": files.lines,
+            "hub_scan_files": files.files,
+            "hub_scans_late": files.late,
+            "hub_scans_overlapping": files.overlapping,
+            "hub_information_lines": files.information,
+            "hub_files_corrected": files.corrected,
         }
-        write_manifest(folder, manifest)
-    return manifest
 
 
-def _live(
-    truth: Truth,
-    stream: Stream,
-    hub_files: HubFiles,
-    orders: int,
-    days: int,
-    seed: int,
-    progress: Callable[[int], None] | None,
-) -> None:
+def _live(making: Making, orders: int, days: int, seed: int, progress: Callable[[int], None] | None) -> None:
     rng = random.Random(f"plan {seed}")
-    end = START + days * DAY
     stormy = storms(rng, days + _STORMS_AHEAD)
     flushed = START
     for number, placed in enumerate(order_times(rng, orders, days)):
         if placed // DAY > flushed // DAY:
             # Nothing of this order or a later one can happen, or arrive, before it is placed.
-            stream.flush(before=placed)
-            hub_files.flush(before=placed)
+            making.flush(before=placed)
             flushed = placed
         for journey in order(rng, number, placed, stormy):
-            steps = [step for step in journey.steps if step.ts < end]
-            scans = [scan for scan in journey.scans if scan.ts < end]
-            if steps:
-                truth.add(journey, steps, scans)
-                stream.send(journey, steps)
-                hub_files.note(journey, scans)
+            making.add(journey)
         if progress is not None and (number + 1) % _STEP == 0:
             progress(number + 1)
-    stream.flush()
-    hub_files.flush()
+    making.flush()
     if progress is not None:
         progress(orders)
 

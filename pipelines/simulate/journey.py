@@ -5,7 +5,7 @@ from typing import Optional
 
 from msgspec import Struct
 
-from pipelines.simulate.shop import Carrier, Warehouse
+from pipelines.simulate.shop import HUBS, Carrier, Warehouse
 from schemas.fields import DAY, Micros
 from schemas.stages import CARRIER_STAGES
 
@@ -18,13 +18,16 @@ class Step(Struct, array_like=True, gc=False):
     reason: Optional[str]
     hub: Optional[str]
     promise: Optional[Micros]
+    depot: str
+    """The hub or depot where it happened, whether or not the event names it."""
 
 
 class Scan(Struct, array_like=True, gc=False):
-    """One line of a carrier's nightly file about a parcel."""
+    """A scan that the carrier's nightly file is to hold."""
 
     ts: Micros
-    code: str
+    stage: str
+    reason: Optional[str]
     hub: str
 
 
@@ -32,8 +35,8 @@ class Journey:
     """A parcel under way. No two of its events have the same time, and they are told in the order of time."""
 
     __slots__ = (
-        "carrier", "customer_id", "declared_value", "dest", "first_promise", "now", "order_id", "promise", "rng",
-        "scans", "steps", "tracking_number", "warehouse",
+        "carrier", "customer_id", "declared_value", "depot", "dest", "first_promise", "now", "order_id", "promise",
+        "rng", "scans", "steps", "tracking_number", "warehouse",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +57,7 @@ class Journey:
         self.dest = dest
         self.carrier = carrier
         self.now = placed
+        self.depot = HUBS[warehouse.region][0]
         self.tracking_number = ""
         self.declared_value = 0.0
         self.first_promise: Optional[Micros] = None
@@ -71,7 +75,7 @@ class Journey:
     ) -> None:
         """Let `after` microseconds pass and send an event, timed by the carrier's clock or the shop's finer one."""
         self._pass(after, self.carrier.tick if stage in CARRIER_STAGES else 1)
-        self.steps.append(Step(self.now, stage, reason, hub, promise))
+        self.steps.append(Step(self.now, stage, reason, hub, promise, self.depot))
 
     def scan(self, stage: str, after: int, hub: Optional[str] = None) -> None:
         """Do as `tell`, unless the scan is missed; the time passes either way."""
@@ -80,14 +84,20 @@ class Journey:
         else:
             self.tell(stage, after, hub=hub)
 
-    def hub_scan(self, code: str, after: int, hub: str) -> None:
+    def hub_scan(self, stage: str, after: int, hub: str) -> None:
         """Let `after` microseconds pass and note a hub scan for the nightly file; some carriers send it live too."""
         self._pass(after, self.carrier.tick)
+        self.depot = hub
         if self.rng.random() < self.carrier.misses:
             return
-        self.scans.append(Scan(self.now, code, hub))
+        self.scans.append(Scan(self.now, stage, None, hub))
         if self.carrier.live_hubs:
-            self.steps.append(Step(self.now, code, None, hub, None))
+            self.steps.append(Step(self.now, stage, None, hub, None, hub))
+
+    def backlog(self, after: int) -> None:
+        """Let `after` microseconds pass and clear a depot's backlog: a scan on the way that nobody needs any more."""
+        self.tell("in_transit", after)
+        self.scans.append(Scan(self.now, "in_transit", None, self.depot))
 
     def postpone(self, days: int) -> None:
         """Promise a later day than so far, where there is a promise."""

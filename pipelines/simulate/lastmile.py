@@ -88,8 +88,7 @@ def _hand_over(journey: Journey) -> None:
         # The driver's device says it once more.
         journey.tell("delivered", int((1 + rng.random() * 20) * MINUTE))
     elif chance < 0.014:
-        # A depot clears its backlog of scans.
-        journey.tell("in_transit", int(rng.random() * 10 * HOUR))
+        journey.backlog(int(rng.random() * 10 * HOUR))
     elif chance < 0.044:
         send_back(journey, DAY + int(rng.random() * 8 * DAY), "consignee_cancelled")
 

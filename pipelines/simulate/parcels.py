@@ -16,6 +16,8 @@ OPENS, CLOSES = 6, 22
 _WAREHOUSE_SHARES = list(accumulate(w.share for w in WAREHOUSES))
 _HIGH_VALUE, _LOW_VALUE_CAP = 500.0, 480.0
 _LEG_HOURS = 5.0
+_HELD = 0.2
+"""Share of the parcels of high value that somebody wants to see the papers of."""
 
 ON_THE_WAY = (
     "carrier_damaged_parcel",
@@ -125,6 +127,7 @@ def _haul(journey: Journey, hubs: tuple[str, ...], stops_at: Optional[int], stor
     journey.scan("carrier_scanned", int(carrier.scan_minutes * rng.lognormvariate(0, 0.45) * MINUTE))
     lane = journey.warehouse.region, journey.dest
     trouble_at = int(rng.random() * len(hubs)) if rng.random() < carrier.trouble else None
+    held_at = int(rng.random() * len(hubs)) if journey.declared_value >= _HIGH_VALUE and rng.random() < _HELD else None
     leg = _LEG_HOURS + 2.5 * distance(*lane) / max(1, len(hubs) - 2)
     for place, hub in enumerate(hubs):
         hours = leg if place else 1.5
@@ -135,6 +138,8 @@ def _haul(journey: Journey, hubs: tuple[str, ...], stops_at: Optional[int], stor
             journey.hub_scan("in_transit", travel // 2, hubs[place - 1])
             travel -= travel // 2
         journey.hub_scan("hub_in", travel, hub)
+        if place == held_at:
+            _hold(journey, hub)
         if place == stops_at:
             return False
         if place == trouble_at:
@@ -156,3 +161,11 @@ def _trouble(journey: Journey, hub: str, reason: str) -> None:
     promise = journey.promise if revised else None
     journey.tell("exception", int((0.2 + rng.random() * 3) * HOUR), reason, at, promise)
     journey.now += int((5 + rng.expovariate(1 / 14)) * HOUR)
+
+
+def _hold(journey: Journey, hub: str) -> None:
+    """Keep the parcel at a hub for hours or days, of which the live side hears so often that it is never silent."""
+    rng = journey.rng
+    for _ in range(1 + int(rng.random() * 14)):
+        at = hub if journey.carrier.names_hub else None
+        journey.tell("exception", int((6 + rng.random() * 5) * HOUR), "customs_delay", at)

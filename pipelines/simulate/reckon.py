@@ -1,9 +1,9 @@
 """The rules of the journey once more, for one parcel whose events are known, in order and complete."""
 
 from collections.abc import Iterable, Iterator
-from typing import Optional
+from typing import NamedTuple, Optional
 
-from pipelines.simulate.journey import Step
+from pipelines.simulate.journey import Journey, Step
 from schemas.fields import HOUR, MINUTE, Micros
 from schemas.stages import CARRIER_STAGES, CLOSING_STAGES
 
@@ -14,6 +14,10 @@ VisitRow = tuple[Micros, Micros, int, list[str], Optional[Micros]]
 AlertRow = tuple[str, Micros, Optional[Micros]]
 """Kind, due, when it ended if it did."""
 
+HIGH_VALUE = 500.0
+VISIT_GAP = 12 * HOUR
+_BEFORE_PROMISE = 4 * HOUR
+
 _TRIED = frozenset({"attempt_failed", "available_for_pickup"}) | CLOSING_STAGES
 _MOVED = frozenset({"carrier_scanned", "in_transit", "hub_in", "hub_out", "out_for_delivery"}) | _TRIED
 _MADE_READY = frozenset({"packed", "labeled"}) | _MOVED
@@ -23,6 +27,22 @@ _WAITS = (
     ("label_scan_delay", "labeled", 2 * HOUR, _MOVED),
     ("last_mile_delay", "out_for_delivery", 12 * HOUR, _TRIED),
 )
+
+
+class Reckoning(NamedTuple):
+    """What follows from a parcel's events."""
+
+    times: Times
+    visits: list[VisitRow]
+    alerts: list[AlertRow]
+
+
+def reckon(journey: Journey, events: list[Step]) -> Reckoning:
+    """Reckon what follows from a parcel's events; they are in order of time."""
+    times = first_times(events)
+    visits = visits_of(events, VISIT_GAP) if journey.declared_value >= HIGH_VALUE else []
+    alerts = list(alerts_of(events, times, journey.first_promise, visits, _BEFORE_PROMISE, VISIT_GAP))
+    return Reckoning(times, visits, alerts)
 
 
 def first_times(steps: Iterable[Step]) -> Times:

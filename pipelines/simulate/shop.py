@@ -67,7 +67,6 @@ class Carrier:
         tick: resolution of its clock in microseconds.
         zone: how its times are written: hours and minutes east of UTC.
         echoes: its events repeat the customer and the warehouse.
-        gzip: its nightly files are compressed.
         serves: the only regions it serves, if not all.
         slow_lanes: lanes that always take one to three days longer.
     """
@@ -89,7 +88,6 @@ class Carrier:
     tick: int = SECOND
     zone: tuple[int, int] = (0, 0)
     echoes: bool = False
-    gzip: bool = False
     serves: Optional[frozenset[str]] = None
     slow_lanes: frozenset[tuple[str, str]] = field(default=frozenset())
 
@@ -103,7 +101,7 @@ CARRIERS = (
     # Neither good nor bad; tells every hub live.
     Carrier("parcelway", "PW", 0.22, 3, 1.15, 50, 0.01, 0.1, 0.04, 0.07, 0.01, live_hubs=True),
     # Cheap and slow.
-    Carrier("thrift_post", "TP", 0.18, 4, 2.9, 75, 0.03, 0.85, 0.06, 0.10, 0.03, promise_hour=26, gzip=True),
+    Carrier("thrift_post", "TP", 0.18, 4, 2.9, 75, 0.03, 0.85, 0.06, 0.10, 0.03, promise_hour=26),
     # Three regions only, and at home there.
     Carrier(
         "shree_anjani", "SA", 0.45, 2, 0.7, 35, 0.006, 0.6, 0.03, 0.05, 0.006,
@@ -111,7 +109,7 @@ CARRIERS = (
     ),
     # Good but on the lanes it never gets right.
     Carrier(
-        "crestfreight", "CF", 0.20, 3, 1.0, 55, 0.01, 0.95, 0.04, 0.07, 0.01, names_hub=True, gzip=True,
+        "crestfreight", "CF", 0.20, 3, 1.0, 55, 0.01, 0.95, 0.04, 0.07, 0.01, names_hub=True,
         slow_lanes=frozenset({("north", "south"), ("north", "southeast"), ("east", "west"), ("west", "northeast")}),
     ),
     # Parcels arrive, but scanners are idle.

@@ -1,54 +1,35 @@
-"""The rows to expect, reckoned from the clean plan. Plain code that shares nothing with the transforms it checks."""
+"""The rows to expect, reckoned from what was sent and filed. Plain code that shares nothing with what it checks.
+
+Live truth is of the events alone. The night's is of the events and of the scans that become events. Most parcels are
+the same by either: their rows are kept once.
+"""
 
 from typing import Optional
 
 import pyarrow as pa
 
-from pipelines.simulate.journey import Journey, Scan, Step
-from pipelines.simulate.reckon import Times, alerts_of, first_times, visits_of
+from pipelines.simulate.blame import Evidence, evidence_of
+from pipelines.simulate.compare import Difference, afterwards, compare, unknown
+from pipelines.simulate.hubs import Filed
+from pipelines.simulate.journey import Journey, Step
+from pipelines.simulate.reckon import HIGH_VALUE, Reckoning, reckon
+from pipelines.simulate.shipments import settle, shipment_of
 from pipelines.simulate.shop import START
-from schemas.fields import HOUR, MINUTE, Micros, arrow_schema, to_array, to_batch
-from schemas.rows import Alert, HubScan, Milestone, Rejection, Shipment, Visit
-from schemas.stages import CLOSING_STAGES, RANK
-
-HIGH_VALUE = 500.0
-AT_RISK = 4 * HOUR
-VISIT_GAP = 12 * HOUR
-
-_GIVEN_UP = tuple(sorted(CLOSING_STAGES - {"delivered"}, key=RANK.__getitem__, reverse=True))
-
-
-def _only(schema: pa.Schema, *names: str) -> pa.Schema:
-    return pa.schema([schema.field(name) for name in names])
-
-
-MILESTONES = arrow_schema(Milestone)
-ALERTS = _only(arrow_schema(Alert), "order_id", "tracking_number", "kind", "due_ts", "state", "state_ts")
-VISITS = _only(
-    arrow_schema(Visit), "order_id", "tracking_number", "start_ts", "end_ts", "events", "hubs", "ended_ts", "closed"
+from pipelines.simulate.stays import Stay, overlong, stays_of
+from pipelines.simulate.tables import (
+    FINDINGS,
+    HUB_LEGS,
+    HUB_SCANS,
+    SHIPMENTS,
+    Columns,
+    Facts,
+    Overstays,
+    joined,
 )
-SHIPMENTS = arrow_schema(Shipment)
-HUB_SCANS = _only(arrow_schema(HubScan), "carrier", "tracking_number", "scan_ts", "code", "hub", "stage")
-REJECTIONS = _only(arrow_schema(Rejection), "reason", "raw")
+from schemas.fields import DAY, MINUTE, Micros, to_batch
+from schemas.rows import Shipment
 
-
-class Columns:
-    """A table in the making: one list a column."""
-
-    def __init__(self, schema: pa.Schema) -> None:
-        """Take the schema."""
-        self.schema = schema
-        self.columns: tuple[list[object], ...] = tuple([] for _ in schema)
-
-    def add(self, *row: object) -> None:
-        """Add a row: one value a column."""
-        for column, value in zip(self.columns, row, strict=True):
-            column.append(value)
-
-    def table(self) -> pa.Table:
-        """Give the rows as an Arrow table."""
-        arrays = [to_array(column, f.type) for column, f in zip(self.columns, self.schema, strict=True)]
-        return pa.table(arrays, schema=self.schema)
+_Parcel = tuple[Journey, list[Step], list[Filed]]
 
 
 class Truth:
@@ -57,113 +38,111 @@ class Truth:
     def __init__(self) -> None:
         """Begin with nothing."""
         self.horizon: Micros = START
-        self.milestones = Columns(MILESTONES)
-        self.first_milestones = Columns(MILESTONES)
-        self.alerts: list[tuple[str, str, str, Micros, Optional[Micros]]] = []
-        self.visits: list[tuple[str, str, Micros, Micros, int, list[str], Optional[Micros]]] = []
+        self.both, self.live, self.night = Facts(), Facts(), Facts()
+        self.overstays = Overstays()
+        self.hub_scans, self.hub_legs, self.findings = Columns(HUB_SCANS), Columns(HUB_LEGS), Columns(FINDINGS)
         self.shipments: list[Shipment] = []
-        self.hub_scans = Columns(HUB_SCANS)
+        self.unsettled: list[tuple[Shipment, Evidence]] = []
+        self.deferred: list[_Parcel] = []
+        self.not_in_files: list[tuple[Journey, Difference]] = []
+        self.in_files: set[tuple[str, str, int]] = set()
+        self.fed = self.unknown = 0
 
-    def add(self, journey: Journey, steps: list[Step], scans: list[Scan]) -> None:
-        """Take a parcel's events (at least one, in order of time) and hub scans, up to the end of the span."""
-        order_id, tracking_number = journey.order_id, journey.tracking_number
-        times = first_times(steps)
-        for step in steps:
-            self.milestones.add(order_id, tracking_number, step.stage, step.ts)
-        for stage, ts in times.items():
-            self.first_milestones.add(order_id, tracking_number, stage, ts)
-        for scan in scans:
-            self.hub_scans.add(journey.carrier.name, tracking_number, scan.ts, scan.code, scan.hub, scan.code)
-        visits = visits_of(steps, VISIT_GAP) if journey.declared_value >= HIGH_VALUE else []
-        for visit in visits:
-            self.visits.append((order_id, tracking_number, *visit))
-        for kind, due, ended in alerts_of(steps, times, journey.first_promise, visits, AT_RISK, VISIT_GAP):
-            self.alerts.append((order_id, tracking_number, kind, due, ended))
-        self.shipments.append(_shipment(journey, steps, len(scans), times))
-        self.horizon = max(self.horizon, steps[-1].ts)
+    def add(self, journey: Journey, sent: list[Step], scans: list[Filed]) -> None:
+        """Take a parcel's live events (at least one) and its scans in the files, each in order of time."""
+        self.horizon = max(self.horizon, sent[-1].ts)
+        self._scanned(journey.carrier.name, journey.tracking_number, scans)
+        if scans and scans[-1].ts > self.horizon:
+            # The horizon may yet move past these scans, or not.
+            self.deferred.append((journey, sent, scans))
+        else:
+            self._reckon(journey, sent, scans)
 
-    def tables(self) -> dict[str, pa.Table]:
-        """Give every table by name, as of the newest event."""
-        alerts, visits = Columns(ALERTS), Columns(VISITS)
-        for *parcel, due, ended in self.alerts:
-            if due <= self.horizon:
-                alerts.add(*parcel, due, *(("raised", due) if ended is None else ("cleared", ended)))
-        for visit in self.visits:
-            end = visit[3]
-            visits.add(*visit, end + VISIT_GAP <= self.horizon)
-        for shipment in self.shipments:
-            _settle(shipment, self.horizon)
-        return {
-            "milestones": self.milestones.table(),
-            "first_milestones": self.first_milestones.table(),
-            "alerts": alerts.table(),
-            "visits": visits.table(),
-            "shipments": pa.Table.from_batches([to_batch(self.shipments, SHIPMENTS)], SHIPMENTS),
+    def add_unknown(self, carrier: str, waybill: str, scans: list[Filed]) -> None:
+        """Take the scans of a parcel that no event tells of."""
+        if scans:
+            self.unknown += 1
+            self._scanned(carrier, waybill, scans)
+            self._find(carrier, waybill, None, unknown(scans))
+            self._stayed(carrier, waybill, stays_of(scans, []))
+
+    def settle(self) -> tuple[dict[str, pa.Table], dict[str, pa.Table]]:
+        """Give every table by name as of the newest live event: those of the live side, and those of the night."""
+        for parcel in self.deferred:
+            self._reckon(*parcel)
+        self.deferred.clear()
+        for journey, difference in self.not_in_files:
+            if (journey.carrier.name, difference.milestone, (difference.live_ts or 0) // DAY) in self.in_files:
+                self._find(journey.carrier.name, journey.tracking_number, journey.order_id, difference)
+        self.not_in_files.clear()
+        for shipment, evidence in self.unsettled:
+            settle(shipment, evidence, self.horizon)
+        both, live, night = (facts.tables(self.horizon) for facts in (self.both, self.live, self.night))
+        by_night = joined(both, night)
+        by_night["alerts"] = pa.concat_tables([by_night["alerts"], self.overstays.table(self.horizon)])
+        return joined(both, live), by_night | {
             "hub_scans": self.hub_scans.table(),
+            "hub_legs": self.hub_legs.table(),
+            "reconciliation": self.findings.table(),
+            "shipments": pa.Table.from_batches([to_batch(self.shipments, SHIPMENTS)], SHIPMENTS),
         }
 
+    def _scanned(self, carrier: str, waybill: str, scans: list[Filed]) -> None:
+        for scan in scans:
+            self.hub_scans.add(carrier, waybill, scan.ts, scan.code, scan.hub, scan.stage, scan.reason)
+            self.in_files.add((carrier, scan.stage, scan.ts // DAY))
 
-def rejections_table(rejections: list[tuple[str, str]]) -> pa.Table:
-    """Give the table of the lines that cannot be taken."""
-    rows = Columns(REJECTIONS)
-    for reason, line in rejections:
-        rows.add(reason, line.encode())
-    return rows.table()
+    def _reckon(self, journey: Journey, sent: list[Step], scans: list[Filed]) -> None:
+        known = [scan for scan in scans if scan.ts <= self.horizon]
+        differences, fed = compare(sent, known)
+        events, by_night = sent, (by_live := reckon(journey, sent))
+        if fed:
+            self.fed += len(fed)
+            told = [Step(scan.ts, scan.stage, scan.reason, scan.hub or None, None, scan.hub) for scan in fed]
+            events = sorted([*sent, *told], key=_time)
+            by_night = reckon(journey, events)
+            self.live.add(journey, sent, by_live)
+            self.night.add(journey, events, by_night)
+        else:
+            self.both.add(journey, sent, by_live)
+        for difference in (*differences, *afterwards(by_night.times, known)):
+            if difference.finding == "missed_batch":
+                self.not_in_files.append((journey, difference))
+            else:
+                self._find(journey.carrier.name, journey.tracking_number, journey.order_id, difference)
+        self._conclude(journey, events, scans, by_night)
+
+    def _conclude(self, journey: Journey, events: list[Step], scans: list[Filed], reckoning: Reckoning) -> None:
+        """Note a parcel's stays and its row."""
+        carrier, waybill = journey.carrier.name, journey.tracking_number
+        stays = stays_of(scans, events)
+        self._stayed(carrier, waybill, stays)
+        shipment = shipment_of(journey, events, scans, stays, reckoning.times)
+        evidence = evidence_of(events, scans, reckoning.times)
+        self.shipments.append(shipment)
+        if shipment.delivered_at is None and not shipment.outcome:
+            self.unsettled.append((shipment, evidence))
+        else:
+            settle(shipment, evidence, self.horizon)
+        if journey.declared_value >= HIGH_VALUE:
+            self.overstays.add(journey, overlong(stays, shipment.closed_at), reckoning.alerts)
+
+    def _stayed(self, carrier: str, waybill: str, stays: list[Stay]) -> None:
+        for stay in stays:
+            end = stay.end()
+            dwell = None if end is None else (end - stay.start) / MINUTE
+            inferred = stay.scanned_out is None and end is not None
+            self.hub_legs.add(
+                carrier, waybill, stay.hub, stay.start, end, not stay.first_is_in, inferred, stay.scans, dwell
+            )
+
+    def _find(self, carrier: str, waybill: str, order_id: Optional[str], found: Difference) -> None:
+        at = found.live_ts if found.batch_ts is None else found.batch_ts
+        self.findings.add(
+            carrier, waybill, found.finding, found.milestone, order_id, found.live_ts, found.batch_ts, found.scans,
+            found.counts, found.why, at,
+        )  # fmt: skip
 
 
-def _shipment(journey: Journey, steps: list[Step], hub_scans: int, times: Times) -> Shipment:
-    by_carrier = any(step.stage not in ("picked", "packed") for step in steps)
-    revised = [step.promise for step in steps if step.promise is not None]
-    at = times.get
-    delivered = at("delivered")
-    back = min((times[s] for s in ("return_started", "returned") if s in times), default=None)
-    if delivered is not None and back is not None and back < delivered:
-        delivered = None
-    return Shipment(
-        order_id=journey.order_id,
-        tracking_number=journey.tracking_number,
-        customer_id=journey.customer_id,
-        warehouse_id=journey.warehouse.name,
-        carrier=journey.carrier.name if by_carrier else None,
-        origin_region=journey.warehouse.region,
-        dest_region=journey.dest,
-        declared_value=journey.declared_value,
-        currency=journey.warehouse.currency,
-        first_event_ts=steps[0].ts,
-        last_event_ts=steps[-1].ts,
-        events=len(steps),
-        hub_scans=hub_scans,
-        picked_at=at("picked"),
-        packed_at=at("packed"),
-        labeled_at=at("labeled"),
-        carrier_scanned_at=at("carrier_scanned"),
-        out_for_delivery_at=at("out_for_delivery"),
-        attempt_failed_at=at("attempt_failed"),
-        available_for_pickup_at=at("available_for_pickup"),
-        delivered_at=delivered,
-        closed_at=min((times[s] for s in times if s in CLOSING_STAGES), default=None),
-        attempts_failed=sum(step.stage == "attempt_failed" for step in steps),
-        exceptions=sum(step.stage == "exception" for step in steps),
-        promised_delivery_ts=journey.first_promise,
-        latest_promised_delivery_ts=revised[-1] if revised else journey.first_promise,
-        current_stage=max(times, key=RANK.__getitem__),
-        outcome=next((stage for stage in _GIVEN_UP if stage in times), ""),
-        late_minutes=None,
-    )
-
-
-def _settle(row: Shipment, horizon: Micros) -> None:
-    """Fill in outcome and lateness, which depend on the horizon unless the parcel was given up."""
-    promise, until = row.promised_delivery_ts, row.delivered_at
-    if until is None and row.outcome:
-        return
-    if promise is None:
-        row.outcome = "no_promise"
-    elif until is not None:
-        row.outcome = "on_time" if until <= promise else "late"
-    elif horizon > promise:
-        row.outcome, until = "breached", horizon
-    else:
-        row.outcome = "at_risk" if promise - horizon <= AT_RISK else "on_track"
-    if promise is not None and until is not None and until > promise:
-        row.late_minutes = (until - promise) / MINUTE
+def _time(step: Step) -> Micros:
+    return step.ts

@@ -16,6 +16,7 @@ from schemas.events import Event
 from schemas.fields import HOUR, MINUTE, arrow_schema, parse_time, to_batch, to_datetime
 from schemas.rows import HubScan, Visit
 from schemas.tables import TABLES
+from tests.transforms.publish.rows import reveal
 from transforms.publish.append import append
 from transforms.publish.lake import Lake
 
@@ -41,6 +42,7 @@ def lake(tmp_path):
 
 def put(lake, name, *rows):
     append(lake, TABLES[name], pa.Table.from_batches([to_batch(rows, arrow_schema(TABLES[name].row))]))
+    reveal(lake)
 
 
 def run(*words):
@@ -64,7 +66,7 @@ def at(micros):
 def test_the_timeline_merges_all_evidence_in_order_of_time(lake):
     late = event("packed", 45 * MINUTE, received_ts=START + 50 * MINUTE)
     put(lake, "events", event("picked", 0), late, event("picked", HOUR), event("hub_in", 5 * HOUR, order_id="O2"))
-    put(lake, "hub_scans", HubScan("acme", "T1", START + 4 * HOUR, "IN", "H1", "hub_in", "acme.csv"))
+    put(lake, "hub_scans", HubScan("acme", "T1", START + 4 * HOUR, "IN", "H1", "hub_in", None, "acme.csv"))
     alert = raised("O1", "T1", "pick_pack_delay", START + 30 * MINUTE, "picked at six")
     put(lake, "alerts", alert, cleared(alert, START + 45 * MINUTE, "packed"))
     (parcel,) = story(lake)

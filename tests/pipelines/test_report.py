@@ -17,6 +17,7 @@ from pipelines.report import REPORTS, names, report
 from schemas.events import Event
 from schemas.fields import HOUR, MINUTE, arrow_schema, parse_time, to_batch, to_datetime
 from schemas.tables import TABLES
+from tests.transforms.publish.rows import reveal
 from transforms.publish.append import append
 from transforms.publish.lake import Lake
 
@@ -204,6 +205,7 @@ def lake(tmp_path):
 
 def put(lake, name, rows):
     append(lake, TABLES[name], pa.Table.from_batches([to_batch(rows, arrow_schema(TABLES[name].row))]))
+    reveal(lake)
 
 
 def scored(lake, name, **options):

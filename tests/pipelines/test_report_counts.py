@@ -10,6 +10,7 @@ from schemas.alerts import cleared, raised, retracted
 from schemas.fields import HOUR, MINUTE, arrow_schema, parse_time, to_batch, to_datetime
 from schemas.rejections import Rejected, rejection
 from schemas.tables import TABLES
+from tests.transforms.publish.rows import reveal
 from transforms.publish.append import append
 from transforms.publish.lake import Lake
 
@@ -23,6 +24,7 @@ def lake(tmp_path):
 
 def put(lake, name, rows):
     append(lake, TABLES[name], pa.Table.from_batches([to_batch(rows, arrow_schema(TABLES[name].row))]))
+    reveal(lake)
 
 
 def test_alerts_are_counted_by_kind_and_by_the_latest_state_of_their_life(lake):

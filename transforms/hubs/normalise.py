@@ -1,21 +1,20 @@
 """Read a carrier's bulk file by its profile: columnar from block to block, bad rows set aside.
 
 A file is taken whole or not at all: its header is checked at once, its trailer and its share of bad rows at its end.
-Where memory must be bounded by a block, what was read waits in a temporary file until then.
+Until then what was read of it does not count.
 """
 
-import tempfile
+import datetime
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.fields import SECOND, Micros, to_batch
+from schemas.fields import DAY, SECOND, Micros, to_batch, to_micros
 from schemas.profiles import Meaning, Place, Profile
 from schemas.rejections import Rejected, rejection
 from schemas.rows import Rejection
@@ -23,13 +22,15 @@ from schemas.tables import HUB_SCANS, REJECTIONS
 from transforms.hubs.packing import MOST_BYTES, read_blocks
 from transforms.hubs.rows_of_block import Header, read_header, read_rows
 from transforms.hubs.scan_time import read_instants, read_local, to_utc
-from transforms.ingest.validate import EARLIEST, LATEST_PROMISE
+from transforms.ingest.validate import EARLIEST
 
 _CARRIER = r"^[A-Za-z0-9][A-Za-z0-9 _.&-]{0,63}$"
 _NAIVE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]+)?$"
 _CONTROL = r"[\x00-\x1f\x7f]"
 _BETWEEN = "\x1f"
-_IPC = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+
+Span = tuple[Micros, Micros]
+"""The times between which a scan may lie: from the first up to, but not including, the second."""
 
 
 @dataclass
@@ -53,6 +54,16 @@ class Tally:
             raise Rejected("too_many_bad_rows", f"{self.bad} of {self.rows} rows")
 
 
+def span_of(day: datetime.date) -> Span:
+    """Give the times that scans of a service day may have: up to a year late, and to the day's end in any zone.
+
+    >>> [ts // DAY for ts in span_of(datetime.date(1971, 1, 1))]
+    [0, 367]
+    """
+    midnight = to_micros(datetime.datetime.combine(day, datetime.time(), datetime.UTC))
+    return midnight - 365 * DAY, midnight + 2 * DAY
+
+
 def read_file(
     path: str, source: str, profile: Profile, *, schema: pa.Schema = HUB_SCANS.row_schema, most_bytes: int = MOST_BYTES
 ) -> tuple[pa.Table, pa.RecordBatch]:
@@ -62,7 +73,7 @@ def read_file(
         path: where the file is.
         source: how it is named in the lake.
         profile: how its carrier writes it.
-        schema: the columns to give, of those of `HubScan` and `reason`.
+        schema: the columns to give, of those of `HubScan`; text may be dictionary-encoded.
         most_bytes: how much it may unpack to.
 
     Returns:
@@ -79,33 +90,6 @@ def read_file(
     return scans, rejected[0] if rejected else to_batch([], REJECTIONS.row_schema)
 
 
-def read_batches(
-    path: str, source: str, profile: Profile, *, schema: pa.Schema = HUB_SCANS.row_schema, most_bytes: int = MOST_BYTES
-) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
-    """Read one file in memory bounded by a block: pairs of scans and rejections, once the whole file is judged.
-
-    Takes what `read_file` takes. The file is read once; its rows wait in two temporary files.
-
-    Raises:
-        Rejected: the file as a whole cannot be taken; nothing of it was given then.
-    """
-    tally = Tally()
-    with tempfile.TemporaryFile() as kept, tempfile.TemporaryFile() as set_aside:
-        with _writer(kept, schema) as scans, _writer(set_aside, REJECTIONS.row_schema) as rejected:
-            for good, bad in judge(path, source, profile, tally, schema=schema, most_bytes=most_bytes):
-                scans.write_batch(good)
-                rejected.write_batch(bad)
-        tally.check(profile)
-        kept.seek(0)
-        set_aside.seek(0)
-        with pa.ipc.open_stream(kept) as scans, pa.ipc.open_stream(set_aside) as rejected:
-            yield from zip(scans, rejected, strict=True)
-
-
-def _writer(file: IO[bytes], schema: pa.Schema) -> pa.ipc.RecordBatchStreamWriter:
-    return pa.ipc.new_stream(file, schema, options=_IPC)
-
-
 def judge(
     path: str,
     source: str,
@@ -113,15 +97,18 @@ def judge(
     tally: Tally,
     *,
     schema: pa.Schema = HUB_SCANS.row_schema,
+    span: Span | None = None,
     most_bytes: int = MOST_BYTES,
 ) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
     """Judge a file block by block, leaving the share of bad rows to `tally.check` when all is read.
+
+    Takes what `read_file` takes, a tally to count in, and the times that scans may have; default: up to a day from now.
 
     Raises:
         Rejected: the file's header or trailer is wrong, or it cannot be read; what was given before does not count.
     """
     now = int(time.time() * SECOND)
-    judging = _Judging(profile, source, schema, now)
+    judging = _Judging(profile, source, schema, span or (EARLIEST, now + DAY), now)
     header: Header | None = None
     for first, block, last in read_blocks(path, profile.compression, most_bytes):
         if header is None:
@@ -140,8 +127,8 @@ def judge(
 class _Judging:
     """What is kept from block to block: what each code means."""
 
-    def __init__(self, profile: Profile, source: str, schema: pa.Schema, now: Micros) -> None:
-        self.profile, self.source, self.schema, self.now = profile, source, schema, now
+    def __init__(self, profile: Profile, source: str, schema: pa.Schema, span: Span, now: Micros) -> None:
+        self.profile, self.source, self.schema, self.span, self.now = profile, source, schema, span, now
         self.known: dict[str, tuple[str, Meaning | None]] = {}
 
     def block(
@@ -166,30 +153,38 @@ class _Judging:
         values = {
             "tracking_number": tracking,
             "hub": hub,
-            "carrier": columns[names.carrier] if names.carrier else pa.repeat(profile.name, size),
+            "carrier": columns[names.carrier] if names.carrier else _all_alike(profile.name, size),
             "scan_ts": moment,
-            "source": pa.repeat(self.source, size),
-            "code": pc.take(pa.array([code for code, _ in meanings], pa.string()), codes.indices),
-            "stage": pc.take(pa.array([found and found.stage for _, found in meanings], pa.string()), codes.indices),
-            "reason": pc.take(pa.array([found and found.reason for _, found in meanings], pa.string()), codes.indices),
+            "source": _all_alike(self.source, size),
+            "code": _coded(codes.indices, [code for code, _ in meanings]),
+            "stage": _coded(codes.indices, [found and found.stage for _, found in meanings]),
+            "reason": _coded(codes.indices, [found and found.reason for _, found in meanings]),
         }
         # A block that was read whole has no control characters.
         odd_bytes = not isinstance(raw, bytes)
-        here = [tracking, text, values["code"], values["carrier"], *([hub] if profile.hub_required else [])]
+        here = [
+            tracking,
+            text,
+            *([columns[names.carrier]] if names.carrier else []),
+            *([hub] if profile.hub_required else []),
+        ]
+        codeless = pc.take(pa.array([not code for code, _ in meanings], pa.bool_()), codes.indices)
+        absurd, future = (pc.fill_null(mask, False) for mask in _outside(moment, self.span))
         faults: list[tuple[str, pa.Array, pa.Array]] = [
-            ("missing_field", _any([pc.equal(pc.binary_length(column), 0) for column in here]), text),
+            ("missing_field", _any([codeless, *(pc.equal(pc.binary_length(column), 0) for column in here)]), text),
             ("invalid_value", _any([_odd(tracking, odd_bytes), _odd(hub, odd_bytes)]), tracking),
             *([("invalid_carrier", _strange(values["carrier"]), values["carrier"])] if names.carrier else []),
             ("unknown_code", pc.take(unknown, codes.indices), values["code"]),
             *([("naive_timestamp", pc.match_substring_regex(text, _NAIVE), text)] if local is None else []),
             ("invalid_timestamp", pc.is_null(moment), text),
-            ("absurd_timestamp", pc.invert(pc.fill_null(_in_range(moment), True)), text),
+            ("absurd_timestamp", absurd, text),
+            ("future_timestamp", future, text),
         ]
         skip = pc.take(ignored, codes.indices)
         bad = pc.and_not(_any([mask for _, mask, _ in faults]), skip)
-        good = pa.RecordBatch.from_arrays([values[name] for name in self.schema.names], self.schema.names)
-        good = good.filter(pc.invert(pc.or_(bad, skip))).cast(self.schema)
-        return good, self._rejections(bad, faults, lines, raw)
+        taken = pc.invert(pc.or_(bad, skip))
+        arrays = [values[name].filter(taken).cast(self.schema.field(name).type) for name in self.schema.names]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema), self._rejections(bad, faults, lines, raw)
 
     def _meaning(self, joined: str) -> tuple[str, Meaning | None]:
         if joined not in self.known:
@@ -243,6 +238,14 @@ def _strange(column: pa.Array) -> pa.Array:
     return pc.or_(pc.invert(plain), pc.match_substring(column, ".."))
 
 
-def _in_range(moment: pa.Array) -> pa.Array:
+def _outside(moment: pa.Array, span: Span) -> tuple[pa.Array, pa.Array]:
     count = moment.cast(pa.int64())
-    return pc.and_(pc.greater_equal(count, EARLIEST), pc.less_equal(count, LATEST_PROMISE))
+    return pc.less(count, span[0]), pc.greater_equal(count, span[1])
+
+
+def _coded(indices: pa.Array, names: list[str | None]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()))
+
+
+def _all_alike(name: str, size: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), size), pa.array([name], pa.string()))

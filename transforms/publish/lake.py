@@ -3,9 +3,10 @@
 import fcntl
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 import duckdb
 import msgspec
@@ -13,8 +14,9 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
+from schemas.night import Night
 from schemas.policy import Policy
-from schemas.tables import SCHEMA_VERSION, TABLES, Table
+from schemas.tables import NIGHTLY, SCHEMA_VERSION, TABLES, Table
 
 # delta-rs takes such a path for a pattern, or for one that is percent-encoded.
 _MISREAD = re.compile(r"[\[\]]|%[0-9A-Fa-f]{2}")
@@ -24,6 +26,12 @@ MARK = "milepost.json"
 
 POLICY = "policy.json"
 """File in the lake's folder with the limits of its last live run."""
+
+NIGHT = "night.json"
+"""File in the lake's folder that tells which versions of the nightly tables are the last finished night."""
+
+MEMORY = "2GiB"
+"""What one step of a night may hold in memory before it spills to disk."""
 
 
 class LakeError(Exception):
@@ -88,17 +96,37 @@ class Lake:
         except (OSError, msgspec.DecodeError) as fault:
             raise LakeError(f"The lake at {self.path} cannot be used: {POLICY} is damaged.") from fault
 
+    def night(self) -> Night:
+        """Give the last finished night; an empty one where there was none.
+
+        Raises:
+            LakeError: what was noted cannot be read.
+        """
+        try:
+            return msgspec.json.decode((self.path / NIGHT).read_bytes(), type=Night)
+        except FileNotFoundError:
+            return Night()
+        except (OSError, msgspec.DecodeError) as fault:
+            raise LakeError(f"The lake at {self.path} cannot be used: {NIGHT} is damaged.") from fault
+
     def uri(self, table: Table) -> str:
         """Give the place of a table."""
         return str(self.path / table.name)
 
-    def delta(self, table: Table, version: int | None = None) -> DeltaTable | None:
-        """Open a table at its newest version, or an older one; None where it was never written.
+    def delta(self, table: Table, version: int | None = None, night: Night | None = None) -> DeltaTable | None:
+        """Open a table as its readers see it, or at an older version; None where it was never written.
+
+        That is the newest version, or, of a table that nights replace, the one of the last finished night: several
+        such tables that are to be of one night are opened with that night.
 
         Raises:
             LakeError: the table cannot be read, or its columns are not those that this Milepost knows.
         """
         uri = self.uri(table)
+        if version is None and table in NIGHTLY:
+            version = (night or self.night()).versions.get(table.name)
+            if version is None:
+                return None
         try:
             if not DeltaTable.is_deltatable(uri):
                 return None
@@ -129,6 +157,14 @@ class Lake:
         root = len(delta.table_uri.removeprefix("file://").rstrip("/"))
         uris = delta.file_uris(file_pruning_predicate=only)
         return [self.uri(table) + uri.removeprefix("file://")[root:] for uri in uris]
+
+    def partitions(self, table: Table, files: Iterable[str]) -> dict[tuple[str, ...], list[str]]:
+        """Give files of a table by the values of its partition columns."""
+        found: dict[tuple[str, ...], list[str]] = {}
+        for file in files:
+            parts = Path(file).relative_to(self.uri(table)).parts[: len(table.partition)]
+            found.setdefault(tuple(unquote(part.partition("=")[2]) for part in parts), []).append(file)
+        return found
 
     def rows(self, table: Table, files: list[str] | None = None) -> str:
         """Give the SQL of a table's rows in one snapshot: a pinned file list, never a glob.
@@ -172,10 +208,17 @@ class Lake:
             yield
 
 
-def connect() -> duckdb.DuckDBPyConnection:
-    """Open a DuckDB in memory that speaks UTC and shows no progress bar."""
+def connect(spill: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB in memory that speaks UTC and shows no progress bar.
+
+    Args:
+        spill: folder for what does not fit into `MEMORY`; without one, memory is not bounded.
+    """
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
+    if spill is not None:
+        connection.execute(f"set memory_limit = '{MEMORY}'; set preserve_insertion_order = false")
+        connection.execute("set temp_directory = '" + str(spill).replace("'", "''") + "'")
     return connection
 
 

@@ -12,7 +12,7 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from schemas.alerts import STATES
+from schemas.alerts import STATES, is_overstay
 from schemas.events import Event
 from schemas.fields import to_batch
 from schemas.policy import Policy
@@ -48,25 +48,25 @@ def rejudge(lake: Lake, before: int, touched: pa.Table, policy: Policy) -> pa.Ta
                 from {lake.rows(ALERTS, lake.files(ALERTS, delta))}
                 semi join touched using (order_id, tracking_number)"""
         )
-        told = _told(db)
+        told = told_of(db, "told")
         if not told:
             return None
         db.execute(
             f"create temp view known as from {lake.rows(EVENTS)} semi join told using (order_id, tracking_number)"
         )
         news = []
-        for parcel, journey in _journeys(db).items():
-            mine = told[parcel]
+        for parcel, journey in journeys_of(db, "known").items():
+            mine = {identity: alert for identity, alert in told[parcel].items() if not is_overstay(alert)}
             # Only what was told once: it was due by an earlier horizon, hence by this one.
-            true = [life for life in _lives(journey, policy) if life[-1].alert_id in mine]
+            true = [life for life in lives_of(journey, policy) if life[-1].alert_id in mine]
             news += tell(mine, true, journey.last_ts)
     return pa.Table.from_batches([to_batch(news, ALERTS.row_schema)]) if news else None
 
 
-def _told(db: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Told]:
-    """Give the newest row of each alert, by parcel."""
+def told_of(db: duckdb.DuckDBPyConnection, alerts: str) -> dict[tuple[str, str], Told]:
+    """Give the newest row of each alert of a relation, by parcel."""
     newest: dict[str, Alert] = {}
-    for alert in _rows(db, Alert, "told"):
+    for alert in _rows(db, Alert, alerts):
         identity = first_identity(alert.alert_id)
         old = newest.get(identity)
         if old is None or _place(old) < _place(alert):
@@ -82,9 +82,10 @@ def _place(alert: Alert) -> tuple[int, int]:
     return occurrence(alert.alert_id), STATES.index(alert.state)
 
 
-def _journeys(db: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Journey]:
+def journeys_of(db: duckdb.DuckDBPyConnection, events: str) -> dict[tuple[str, str], Journey]:
+    """Give the journey of each parcel that a relation of events tells of."""
     journeys: dict[tuple[str, str], Journey] = {}
-    for event in _rows(db, Event, "known"):
+    for event in _rows(db, Event, events):
         assert event.order_id is not None
         parcel = (event.order_id, event.tracking_number)
         if parcel not in journeys:
@@ -93,7 +94,8 @@ def _journeys(db: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Journey]:
     return journeys
 
 
-def _lives(journey: Journey, policy: Policy) -> list[Life]:
+def lives_of(journey: Journey, policy: Policy) -> list[Life]:
+    """Give the lives of all alerts that a journey's events raise, whatever the horizon."""
     due = deadlines(journey, policy.limits_for(journey.carrier, journey.warehouse_id))
     gap = policy.visits.gap
     lives = alerts(journey, due, _FOREVER)

@@ -1,125 +1,134 @@
-"""Hub legs: tables of situations, and any set of scans against a loop that reads them one by one."""
+"""Hub legs: tables of situations, and any sightings against a loop that reads them one by one."""
 
-from pathlib import Path
-
+import duckdb
+import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.fields import MINUTE
-from schemas.rows import HubScan
-from schemas.tables import HUB_SCANS
 from tests.builders import MONDAY, at
-from tests.transforms.publish.rows import add
-from transforms.hubs.legs import hub_legs
-from transforms.publish.lake import Lake
+from transforms.hubs.legs import GONE, IN, ON_THE_WAY, OUT, legs_of
 
-ORDER = ("hub_in", "in_transit", "hub_out")
-
-
-def scan(stage: str, when: str | int, hub: str = "AMD", waybill: str = "t1") -> HubScan:
-    ts = at(when) if isinstance(when, str) else when
-    return HubScan("dtdc", waybill, ts, stage, hub, stage, "dtdc/2026-03-02.csv")
+KINDS = {"in": IN, "way": ON_THE_WAY, "out": OUT, "gone": GONE}
+Sighting = tuple[str, str, int, int]
+"""Waybill, hub, time, kind."""
 
 
-def legs(folder: Path, *scans: HubScan) -> list[tuple]:
-    """Give the legs as (hub, in, out, in inferred, out inferred, scans)."""
-    lake = Lake(folder).check(create=True)
-    add(lake, HUB_SCANS, scans)
-    found = hub_legs(lake).to_pylist()
-    for leg in found:
-        stay = None if leg["out_ts"] is None else (leg["out_ts"] - leg["in_ts"]).total_seconds() / 60
-        assert leg["dwell_minutes"] == (None if stay is None else pytest.approx(stay))
-    return sorted(
-        (
-            leg["tracking_number"],
-            leg["hub"],
-            round(leg["in_ts"].timestamp() * 1e6),
-            None if leg["out_ts"] is None else round(leg["out_ts"].timestamp() * 1e6),
-            leg["in_inferred"],
-            leg["out_inferred"],
-            leg["scans"],
-        )
-        for leg in found
-    )
+def seen(kind: str, when: str | int, hub: str = "AMD", waybill: str = "t1") -> Sighting:
+    return waybill, "" if kind == "gone" else hub, at(when) if isinstance(when, str) else when, KINDS[kind]
+
+
+def legs(sightings: list[Sighting]) -> list[tuple]:
+    """Give the legs as (waybill, hub, in, out, in inferred, out inferred, scans)."""
+    waybill, hub, ts, kind = zip(*sightings, strict=True) if sightings else ((), (), (), ())
+    given = pa.table(
+        {"tracking_number": pa.array(waybill, pa.string()), "hub": pa.array(hub, pa.string()),
+         "ts": pa.array(ts, pa.int64()), "kind": pa.array(kind, pa.int8())}
+    )  # fmt: skip
+    with duckdb.connect() as db:
+        db.register("given", given)
+        ordered = db.sql("from given order by tracking_number, ts, kind, hub").to_arrow_table()
+    return [tuple(leg.values()) for leg in legs_of(ordered).to_pylist()]
 
 
 @pytest.mark.parametrize(
-    ("scans", "expected"),
+    ("sightings", "expected"),
     [
         pytest.param(
-            [("hub_in", "09:00"), ("hub_out", "11:30")], [("AMD", "09:00", "11:30", False, False, 2)], id="in and out"
+            [("in", "09:00"), ("out", "11:30")], [("AMD", "09:00", "11:30", False, False, 2)], id="in and out"
         ),
-        pytest.param([("hub_in", "09:00")], [("AMD", "09:00", None, False, False, 1)], id="still there"),
-        pytest.param([("hub_out", "11:30")], [("AMD", "11:30", "11:30", True, False, 1)], id="the in-scan is missing"),
+        pytest.param([("in", "09:00")], [("AMD", "09:00", None, False, False, 1)], id="still there"),
+        pytest.param([("out", "11:30")], [("AMD", "11:30", "11:30", True, False, 1)], id="the in-scan is missing"),
         pytest.param(
-            [("hub_in", "09:00"), ("hub_in", "15:00", "BOM"), ("hub_out", "16:00", "BOM")],
+            [("in", "09:00"), ("in", "15:00", "BOM"), ("out", "16:00", "BOM")],
             [("AMD", "09:00", "15:00", False, True, 1), ("BOM", "15:00", "16:00", False, False, 2)],
             id="the out-scan is missing",
         ),
         pytest.param(
-            [("hub_in", "09:00"), ("hub_out", "10:00"), ("in_transit", "10:30"), ("hub_in", "15:00", "BOM")],
+            [("in", "09:00"), ("out", "10:00"), ("way", "10:30"), ("in", "15:00", "BOM")],
             [("AMD", "09:00", "10:00", False, False, 3), ("BOM", "15:00", None, False, False, 1)],
             id="a scan on the way still names the hub just left",
         ),
         pytest.param(
-            [("hub_in", "09:00"), ("hub_out", "10:00"), ("hub_in", "18:00"), ("hub_out", "19:00")],
+            [("in", "09:00"), ("out", "10:00"), ("in", "18:00"), ("out", "19:00")],
             [("AMD", "09:00", "10:00", False, False, 2), ("AMD", "18:00", "19:00", False, False, 2)],
             id="back at the hub it had left",
         ),
         pytest.param(
-            [("hub_in", "23:50"), ("hub_out", "1d 00:20")],
-            [("AMD", "23:50", "1d 00:20", False, False, 2)],
-            id="over midnight",
+            [("in", "23:50"), ("out", "1d 00:20")], [("AMD", "23:50", "1d 00:20", False, False, 2)], id="over midnight"
         ),
         pytest.param(
-            [("hub_out", "09:00"), ("hub_in", "09:00")],
+            [("out", "09:00"), ("in", "09:00")],
             [("AMD", "09:00", "09:00", False, False, 2)],
             id="in and out in one moment",
         ),
+        pytest.param(
+            [("in", "06:00"), ("gone", "09:00"), ("gone", "12:00")],
+            [("AMD", "06:00", "09:00", False, True, 1)],
+            id="out for delivery without an out-scan",
+        ),
+        pytest.param(
+            [("in", "06:00"), ("gone", "09:00"), ("in", "20:00")],
+            [("AMD", "06:00", "09:00", False, True, 1), ("AMD", "20:00", None, False, False, 1)],
+            id="back for the night after a failed attempt",
+        ),
+        pytest.param(
+            [("gone", "05:00"), ("in", "06:00"), ("out", "07:00"), ("gone", "09:00")],
+            [("AMD", "06:00", "07:00", False, False, 2)],
+            id="seen elsewhere before and after, with both scans",
+        ),
+        pytest.param([("gone", "05:00")], [], id="never at a hub"),
     ],
 )
-def test_legs(tmp_path: Path, scans: list[tuple], expected: list[tuple]):
-    assert legs(tmp_path / "lake", *(scan(*one) for one in scans)) == [
+def test_legs(sightings: list[tuple], expected: list[tuple]):
+    assert legs([seen(*one) for one in sightings]) == [
         ("t1", hub, at(came), left and at(left), *rest) for hub, came, left, *rest in expected
     ]
 
 
-SCANS = st.lists(
+SIGHTINGS = st.lists(
     st.builds(
-        scan,
-        st.sampled_from(ORDER),
-        st.integers(0, 12).map(lambda n: MONDAY + n * 30 * MINUTE),
+        seen,
+        st.sampled_from(sorted(KINDS)),
+        st.integers(0, 14).map(lambda n: MONDAY + n * 30 * MINUTE),
         st.sampled_from(["AMD", "BOM"]),
-        st.sampled_from(["t1", "t2"]),
+        st.sampled_from(["t1", "t2", "t3"]),
     ),
-    max_size=14,
-    # No two scans of a parcel in one moment: what those mean is told by the table above.
-    unique_by=lambda one: (one.tracking_number, one.scan_ts),
+    max_size=20,
+    # No two sightings of a parcel in one moment: what those mean is told by the table above.
+    unique_by=lambda one: (one[0], one[2]),
 )
 
 
-def by_hand(scans: list[HubScan]) -> list[tuple]:
-    """Walk through the scans of each parcel."""
+def by_hand(sightings: list[Sighting]) -> list[tuple]:
+    """Walk through the sightings of each waybill."""
     found: list[tuple] = []
-    for waybill in sorted({one.tracking_number for one in scans}):
-        stays: list[list] = []
-        gate = None
-        for one in sorted((s for s in scans if s.tracking_number == waybill), key=lambda s: s.scan_ts):
-            if not stays or stays[-1][0] != one.hub or (one.stage == "hub_in" and gate == "hub_out"):
-                stays.append([one.hub, one.scan_ts, None, one.stage != "hub_in", 0])
-            stays[-1][4] += 1
-            if one.stage == "hub_out":
-                stays[-1][2] = one.scan_ts
-            if one.stage != "in_transit":
-                gate = one.stage
-        for place, (hub, came, left, inferred, count) in enumerate(stays):
-            later = stays[place + 1][1] if place + 1 < len(stays) else None
-            found.append((waybill, hub, came, left or later, inferred, left is None and later is not None, count))
-    return sorted(found)
+    for waybill in sorted({one[0] for one in sightings}):
+        stays: list[dict] = []
+        left = False
+        for _, hub, ts, kind in sorted((s for s in sightings if s[0] == waybill), key=lambda s: s[2]):
+            if kind == GONE:
+                if stays:
+                    stays[-1].setdefault("gone", ts)
+                left = True
+                continue
+            if not stays or stays[-1]["hub"] != hub or (kind == IN and left):
+                stays.append({"hub": hub, "in": ts, "inferred": kind != IN, "scans": 0})
+            stays[-1]["scans"] += 1
+            if kind == OUT:
+                stays[-1]["out"] = ts
+            if kind != ON_THE_WAY:
+                left = kind == OUT
+        for place, stay in enumerate(stays):
+            later = [stays[place + 1]["in"]] if place + 1 < len(stays) else []
+            shown = min([*later, *([stay["gone"]] if "gone" in stay else [])], default=None)
+            out = stay.get("out", shown)
+            inferred = "out" not in stay and out is not None
+            found.append((waybill, stay["hub"], stay["in"], out, stay["inferred"], inferred, stay["scans"]))
+    return found
 
 
-@settings(deadline=None, max_examples=60)
-@given(SCANS)
-def test_any_scans_give_what_a_walk_through_them_gives(tmp_path_factory, scans: list[HubScan]):
-    assert legs(tmp_path_factory.mktemp("legs") / "lake", *scans) == by_hand(scans)
+@given(SIGHTINGS)
+def test_any_sightings_give_what_a_walk_through_them_gives(sightings: list[Sighting]):
+    assert legs(sightings) == by_hand(sightings)

@@ -15,10 +15,10 @@ from schemas.fields import to_text
 from schemas.profiles import Zone, read_profiles
 from schemas.rejections import REASONS, Rejected
 from schemas.tables import HUB_SCANS
-from transforms.hubs.normalise import read_batches, read_file
+from transforms.hubs.normalise import read_file
+from transforms.hubs.stage import PIECE
 
 PROFILES = read_profiles()
-WITH_REASON = HUB_SCANS.row_schema.append(pa.field("reason", pa.string()))
 
 GENERIC = "carrier,tracking_number,scan_ts,code,hub\n"
 UPS = (
@@ -76,14 +76,15 @@ def whole(name: str, text: str) -> bytes:
 
 
 def read(path: Path, name: str, data: bytes | str, **changes):
-    """Read a file; give its rows and its rejections, after making sure that both ways to read agree."""
+    """Read a file; give its rows and its rejections, after making sure that text and words of a dictionary agree."""
     path = path / "file"
     path.write_bytes(data.encode() if isinstance(data, str) else data)
     profile = msgspec.structs.replace(PROFILES[name], **changes)
-    scans, rejected = read_file(str(path), "s", profile, schema=WITH_REASON)
-    batches = [batch for batch, _ in read_batches(str(path), "s", profile, schema=WITH_REASON)]
-    assert pa.Table.from_batches(batches, WITH_REASON).equals(scans)
-    assert read_file(str(path), "s", profile)[0].schema == HUB_SCANS.row_schema
+    scans, rejected = read_file(str(path), "s", profile)
+    in_words, _ = read_file(str(path), "s", profile, schema=PIECE)
+    assert in_words.cast(pa.schema([HUB_SCANS.schema.field(name) for name in PIECE.names])).equals(
+        scans.select(PIECE.names)
+    )
     return scans.to_pylist(), [
         (row["reason"], row["position"], row["raw"].decode("latin-1")) for row in rejected.to_pylist()
     ]

@@ -1,13 +1,17 @@
 """Rows for the lake's tables, and what the lake has of them."""
 
 import pyarrow as pa
+from deltalake import DeltaTable
 
 from schemas.alerts import cleared, raised, retracted
 from schemas.fields import to_batch
+from schemas.night import Night
 from schemas.rows import Rejection
+from schemas.tables import NIGHTLY
 from tests.builders import at, event, visit
 from transforms.publish.append import append
 from transforms.publish.lake import Lake, connect
+from transforms.publish.nights import finish
 from transforms.visits.bursts import visit_id
 
 
@@ -19,7 +23,15 @@ def table_of(table, rows):
 def add(lake: Lake, table, rows) -> int:
     """Append rows under the lake's lock."""
     with lake.writing():
-        return append(lake, table, table_of(table, rows))
+        added = append(lake, table, table_of(table, rows))
+        reveal(lake)
+        return added
+
+
+def reveal(lake: Lake) -> None:
+    """Let readers see the nightly tables as they stand, as the end of a night does."""
+    tables = [table for table in NIGHTLY if DeltaTable.is_deltatable(lake.uri(table))]
+    finish(lake, Night({table.name: DeltaTable(lake.uri(table)).version() for table in tables}))
 
 
 def held(lake: Lake, table) -> list[tuple]:

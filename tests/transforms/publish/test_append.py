@@ -162,7 +162,7 @@ def test_a_rejection_found_again_on_another_day_is_the_same(lake):
 
 @pytest.mark.parametrize("carrier", ["Blue Dart", "A&B", "J.B. Hunt", "100", "2026-03-02", "null"])
 def test_a_carrier_names_a_partition_and_keeps_its_name(lake, carrier):
-    scan = HubScan(carrier, "t1", at("09:00"), "AR", "h1", "hub_in", "file")
+    scan = HubScan(carrier, "t1", at("09:00"), "AR", "h1", "hub_in", None, "file")
     assert [add(lake, HUB_SCANS, [scan]), add(lake, HUB_SCANS, [scan])] == [1, 0]
     assert held(lake, HUB_SCANS)[0][0] == carrier
 

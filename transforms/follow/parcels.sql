@@ -2,8 +2,7 @@
 --   customer_id … currency         of the earliest event, by (event_ts, event_id), that tells it
 --   declared_value                 the highest one told
 --   first_event_ts, last_event_ts, events   of all its events
---   hub_scans                      distinct scans of the waybill in the carrier's bulk files; they count, and move nothing
---   picked_at … available_for_pickup_at     earliest time of the stage
+--   picked_at … returned_at        earliest time of the stage
 --   delivered_at                   earliest delivery, unless a return had begun before it: a return leg's does not count
 --   closed_at                      earliest time at which nobody awaited the delivery any more
 --   attempts_failed, exceptions    distinct times of such events
@@ -32,11 +31,19 @@ with journeys as (
         min(event_ts) filter (stage = 'packed') as packed_at,
         min(event_ts) filter (stage = 'labeled') as labeled_at,
         min(event_ts) filter (stage = 'carrier_scanned') as carrier_scanned_at,
+        min(event_ts) filter (stage = 'in_transit') as in_transit_at,
+        min(event_ts) filter (stage = 'hub_in') as hub_in_at,
+        min(event_ts) filter (stage = 'hub_out') as hub_out_at,
+        min(event_ts) filter (stage = 'exception') as exception_at,
         min(event_ts) filter (stage = 'out_for_delivery') as out_for_delivery_at,
         min(event_ts) filter (stage = 'attempt_failed') as attempt_failed_at,
         min(event_ts) filter (stage = 'available_for_pickup') as available_for_pickup_at,
         min(event_ts) filter (stage = 'delivered') as any_delivered_at,
-        min(event_ts) filter (stage in ('return_started', 'returned')) as return_at,
+        min(event_ts) filter (stage = 'failed') as failed_at,
+        min(event_ts) filter (stage = 'lost') as lost_at,
+        min(event_ts) filter (stage = 'cancelled') as cancelled_at,
+        min(event_ts) filter (stage = 'return_started') as return_started_at,
+        min(event_ts) filter (stage = 'returned') as returned_at,
         min(event_ts) filter (closing) as closed_at,
         -- Lists, since there are few of these: count(distinct) would cost more than all the rest.
         len(list_distinct(list(event_ts) filter (stage = 'attempt_failed'))) as attempts_failed,
@@ -52,7 +59,7 @@ with journeys as (
 ),
 
 deliveries as (
-    select *, case when return_at < any_delivered_at then null else any_delivered_at end as delivered_at
+    select *, case when least(return_started_at, returned_at) < any_delivered_at then null else any_delivered_at end as delivered_at
     from journeys
 ),
 
@@ -70,12 +77,6 @@ outcomes as (
             else 'on_track'
         end as outcome
     from deliveries
-),
-
-scans as (
-    select carrier, tracking_number, count(*) as hub_scans
-    from (select distinct carrier, tracking_number, scan_ts, code, hub from hub_scans)
-    group by carrier, tracking_number
 )
 
 select
@@ -91,15 +92,23 @@ select
     first_event_ts,
     last_event_ts,
     events,
-    coalesce(hub_scans, 0) as hub_scans,
     picked_at,
     packed_at,
     labeled_at,
     carrier_scanned_at,
+    in_transit_at,
+    hub_in_at,
+    hub_out_at,
+    exception_at,
     out_for_delivery_at,
     attempt_failed_at,
     available_for_pickup_at,
     delivered_at,
+    failed_at,
+    lost_at,
+    cancelled_at,
+    return_started_at,
+    returned_at,
     closed_at,
     coalesce(attempts_failed, 0) as attempts_failed,
     coalesce(exceptions, 0) as exceptions,
@@ -111,5 +120,4 @@ select
         when 'late' then minutes_between(promised_delivery_ts, delivered_at)
         when 'breached' then minutes_between(promised_delivery_ts, horizon())
     end as late_minutes
-from outcomes
-left join scans using (carrier, tracking_number);
+from outcomes;

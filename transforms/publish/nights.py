@@ -1,0 +1,77 @@
+"""Nights: several tables that change together, and the one file that says which versions of them are one night.
+
+Delta commits one table at a time. Readers go by the file instead, which is written last: they see the old night until
+then, and the new one from then on. What a killed run had committed already is taken back by the next run.
+"""
+
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from deltalake import DeltaTable
+
+from schemas.night import Night
+from schemas.tables import NIGHTLY
+from transforms.publish.append import COMMIT
+from transforms.publish.lake import NIGHT, Lake, LakeError
+
+STAGING = "_staging"
+"""Folder in the lake for what is not in any table yet."""
+
+
+@contextmanager
+def concluding(lake: Lake) -> Iterator[Path]:
+    """Be the one run that changes the nightly tables; give a folder to lay things aside in.
+
+    Raises:
+        LakeError: another run is at it.
+    """
+    with (lake.path / "nightly.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as fault:
+            raise LakeError(
+                f"Another nightly run is writing to the lake at {lake.path}; wait for it to end."
+            ) from fault
+        with lake.writing():
+            # Of a killed run's workers that live on, none finds its folder, hence none can commit any more.
+            shutil.rmtree(lake.path / STAGING, ignore_errors=True)
+            take_back(lake)
+        folder = lake.path / STAGING / uuid.uuid4().hex
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def finish(lake: Lake, night: Night) -> None:
+    """Let readers see a night from now on. The lake's write lock must be held, and all its tables be committed."""
+    fresh = lake.path / f"{NIGHT}.new"
+    with fresh.open("wb") as file:
+        file.write(msgspec.json.encode(night) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(lake.path / NIGHT)
+
+
+def take_back(lake: Lake) -> None:
+    """Take back what nightly tables have beyond the last finished night. The lake's write lock must be held."""
+    night = lake.night()
+    versions = dict(night.versions)
+    for table in NIGHTLY:
+        if not DeltaTable.is_deltatable(lake.uri(table)):
+            continue
+        delta = DeltaTable(lake.uri(table))
+        if table.name not in versions:
+            shutil.rmtree(lake.uri(table))
+        elif delta.version() != versions[table.name]:
+            delta.restore(versions[table.name], commit_properties=COMMIT)
+            versions[table.name] = DeltaTable(lake.uri(table)).version()
+    if versions != night.versions:
+        finish(lake, msgspec.structs.replace(night, versions=versions))

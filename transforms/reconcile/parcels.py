@@ -1,0 +1,62 @@
+"""The parcels in scope as a whole: every event that counts, live or out of a file, and their rows in `shipments`."""
+
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from schemas.events import Event
+from schemas.tables import EVENTS, SHIPMENTS
+from transforms.follow.in_sql import bind_rules, quoted
+from transforms.publish.lake import Lake
+from transforms.publish.revise import Revision, revise
+from transforms.reconcile.conclude import FOR_PARCELS
+from transforms.reconcile.evidence import FED_COLUMNS, known_events
+from transforms.reconcile.scope import Scope
+
+_MOMENT = pa.timestamp("us", "UTC")
+_PARCEL = [("order_id", pa.string()), ("tracking_number", pa.string())]
+_EMPTY = {
+    "fed": pa.schema([EVENTS.schema.field(name) for name in FED_COLUMNS.split(", ")]),
+    "tallies": pa.schema(
+        [
+            *_PARCEL,
+            ("hub_scans", pa.int64()),
+            ("first_scan_ts", _MOMENT),
+            ("hub_legs", pa.int64()),
+            ("hub_minutes", pa.float64()),
+        ]
+    ),
+    "incidents": pa.schema([*_PARCEL, ("ts", _MOMENT), ("reason", pa.string()), ("until_ts", _MOMENT)]),
+    "stays": pa.schema([*_PARCEL, ("hub", pa.string()), ("in_ts", _MOMENT), ("out_ts", _MOMENT)]),
+}
+"""Columns of what was laid aside for parcels, where no carrier has any."""
+
+
+def bind_parcels(db: duckdb.DuckDBPyConnection, scope: Scope, carriers: int) -> None:
+    """Bind what was laid aside of that many carriers, the events that count as `events`, and the rules over them."""
+    for name in FOR_PARCELS:
+        files = [str(Path(scope.folder, f"{name}-{number}.parquet")) for number in range(carriers)]
+        if files:
+            db.execute(f"create view {name} as from read_parquet([{', '.join(map(quoted, files))}])")
+        else:
+            db.register(name, _EMPTY[name].empty_table())
+    names = Event.__struct_fields__
+    db.execute(
+        f"""create view events as
+            select {", ".join(names)} from {known_events(scope)} where not fed
+            union all by name select {FED_COLUMNS} from fed"""
+    )
+    bind_rules(db, scope.horizon, scope.policy)
+
+
+def write_shipments(db: duckdb.DuckDBPyConnection, scope: Scope) -> Revision:
+    """Write the rows of the parcels in scope, on a connection that `bind_parcels` has bound."""
+    db.execute(Path(__file__).with_name("shipments.sql").read_text(encoding="utf-8"))
+    lake = Lake(scope.lake)
+    delta = lake.delta(SHIPMENTS)
+    held = lake.partitions(SHIPMENTS, lake.files(SHIPMENTS, delta)).items() if delta else ()
+    since = scope.shipped_since.isoformat()
+    before = [file for (day,), files in held if scope.everything or day >= since for file in files]
+    concerned = f"tracking_number in (select tracking_number from {scope.touched})"
+    return revise(db, lake, SHIPMENTS, "shipments", before, "true" if scope.everything else concerned)
