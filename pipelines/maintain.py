@@ -6,6 +6,7 @@ from pipelines.arguments import positive
 from schemas.tables import TABLES
 from transforms.publish.lake import Lake
 from transforms.publish.maintain import maintain
+from transforms.publish.nights import concluding
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,9 +25,12 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def _run(args: argparse.Namespace) -> int:
     lake = Lake(args.lake).check()
-    for table in TABLES.values():
-        with lake.writing():
-            done = maintain(lake, table, args.keep_hours)
-        if done is not None:
-            print(f"{table.name}: {done.files_before} files, now {done.files_after}; {done.removed} old ones removed")
+    with concluding(lake):
+        for table in TABLES.values():
+            with lake.writing():
+                done = maintain(lake, table, args.keep_hours)
+            if done is not None:
+                print(
+                    f"{table.name}: {done.files_before} files, now {done.files_after}; {done.removed} old ones removed"
+                )
     return 0

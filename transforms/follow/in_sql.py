@@ -10,7 +10,7 @@ import duckdb
 
 from schemas.fields import Micros, to_text
 from schemas.policy import Override, Policy
-from schemas.stages import STAGES
+from schemas.stages import CRITICAL_STAGES, STAGES
 
 FOLDER = Path(__file__).parent
 RULES = ("spans", "parcels")
@@ -19,7 +19,7 @@ RULES = ("spans", "parcels")
 def bind_rules(db: duckdb.DuckDBPyConnection, horizon: Micros, policy: Policy) -> None:
     """Bind the rules over the relation `events` that the connection has.
 
-    It binds the table `stages` (stage, rank, closing), the macros `horizon()`, `at_risk_limit(carrier, warehouse)`,
+    It binds the table `stages` (stage, rank, closing, critical), the macros `horizon()`, `at_risk_limit(carrier, warehouse)`,
     `pick_pack_limit`, `label_scan_limit`, those of `spans.sql`, and the view `parcels`.
 
     Args:
@@ -27,9 +27,11 @@ def bind_rules(db: duckdb.DuckDBPyConnection, horizon: Micros, policy: Policy) -
         horizon: the time up to which the world is known.
         policy: the limits.
     """
-    db.execute("create table stages (stage varchar primary key, rank integer not null, closing boolean not null)")
+    db.execute("""create table stages (
+            stage varchar primary key, rank integer not null, closing boolean not null, critical boolean not null)""")
     db.executemany(
-        "insert into stages values (?, ?, ?)", [(stage.name, stage.rank, stage.closing) for stage in STAGES.values()]
+        "insert into stages values (?, ?, ?, ?)",
+        [(stage.name, stage.rank, stage.closing, stage.name in CRITICAL_STAGES) for stage in STAGES.values()],
     )
     db.execute(f"create macro horizon() as timestamptz '{to_text(horizon)}'")
     for macro, limit in (

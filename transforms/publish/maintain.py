@@ -2,9 +2,12 @@
 
 from typing import NamedTuple
 
-from schemas.tables import Table
+import msgspec
+
+from schemas.tables import NIGHTLY, Table
 from transforms.publish.append import COMMIT, ZSTD
 from transforms.publish.lake import Lake
+from transforms.publish.nights import finish
 
 
 class Upkeep(NamedTuple):
@@ -22,16 +25,29 @@ def maintain(lake: Lake, table: Table, keep_hours: int) -> Upkeep | None:
     removed with the rest. None where the table was never written.
 
     Args:
-        lake: its write lock must be held.
+        lake: its write lock must be held, and no night be under way.
         table: which table.
         keep_hours: hours for which superseded files stay, for readers and for time travel.
     """
     delta = lake.delta(table)
     if delta is None:
         return None
-    before = len(delta.file_uris())
+    before, version = len(delta.file_uris()), int(delta.version())
     delta.optimize.compact(writer_properties=ZSTD, commit_properties=COMMIT)
+    _note(lake, table, version, int(delta.version()))
     delta.create_checkpoint()
     removed = delta.vacuum(retention_hours=keep_hours, dry_run=False, enforce_retention_duration=False, full=True)
     delta.cleanup_metadata()
     return Upkeep(before, len(delta.file_uris()), len(removed))
+
+
+def _note(lake: Lake, table: Table, before: int, after: int) -> None:
+    """Let the last night mean the compacted version wherever it meant the one before: the rows are the same."""
+    night = lake.night()
+    versions, seen = dict(night.versions), dict(night.seen)
+    if table in NIGHTLY:
+        versions[table.name] = after
+    elif seen.get(table.name) == before:
+        seen[table.name] = after
+    if (versions, seen) != (night.versions, night.seen):
+        finish(lake, msgspec.structs.replace(night, versions=versions, seen=seen))

@@ -9,7 +9,17 @@ import pyarrow as pa
 from schemas.fields import to_batch
 from schemas.night import Night
 from schemas.rows import HubFile
-from schemas.tables import HUB_FILES, HUB_LEGS, HUB_SCANS, NIGHTLY, RECONCILIATION, REJECTIONS, SHIPMENTS
+from schemas.tables import (
+    ALERTS,
+    EVENTS,
+    HUB_FILES,
+    HUB_LEGS,
+    HUB_SCANS,
+    NIGHTLY,
+    RECONCILIATION,
+    REJECTIONS,
+    SHIPMENTS,
+)
 from transforms.hubs.stage import Staged, read_staged
 from transforms.hubs.take_files import Rewritten
 from transforms.publish.append import append
@@ -50,11 +60,21 @@ def finish_night(
                 raise LakeError(f"Another nightly run has taken the place of this one at {lake.path}.")
             take_back(lake)
             versions = {table.name: commit_partitions(lake, table, *revisions[table.name]) for table in NIGHTLY}
+            before = _versions(lake)
             added = feed(db, scope)
             if rejected:
                 added[REJECTIONS.name] = append(lake, REJECTIONS, pa.concat_tables(rejected))
-            finish(lake, Night(versions, dict(scope.seen), scope.horizon, scope.rules))
+            # What this night added is known to it; what the live side added meanwhile is left to the next.
+            after = _versions(lake)
+            seen = {name: after[name] if before.get(name) == at else at for name, at in scope.seen.items()}
+            finish(lake, Night(versions, seen, scope.horizon, scope.rules))
     return added | {name: sum(one.rows for one in revision.written) for name, revision in revisions.items()}
+
+
+def _versions(lake: Lake) -> dict[str, int]:
+    """Give the versions of the tables by which the next night tells what is new."""
+    found = {table.name: lake.delta(table) for table in (EVENTS, ALERTS)}
+    return {name: int(delta.version()) for name, delta in found.items() if delta}
 
 
 def _all(revisions: Iterable[Revision]) -> Revision:

@@ -1,10 +1,23 @@
 """Maintenance changes no row, and takes no file from under a reader."""
 
-from schemas.tables import EVENTS
-from tests.builders import event
+from schemas.rows import HubScan
+from schemas.tables import EVENTS, HUB_SCANS
+from tests.builders import at, event
 from tests.transforms.publish.rows import add
 from transforms.publish.lake import Lake, connect
 from transforms.publish.maintain import maintain
+
+
+def test_a_night_stays_the_same_night_when_its_files_become_few(tmp_path):
+    lake = Lake(tmp_path / "lake").check(create=True)
+    for n in range(4):
+        add(lake, HUB_SCANS, [HubScan("ups", f"t{n}", at("09:00"), "AR", "h", "hub_in", None, "ups/a.csv")])
+    files = lake.files(HUB_SCANS, lake.delta(HUB_SCANS))
+    done = maintain(lake, HUB_SCANS, 1)
+    assert (done.files_before, done.files_after) == (4, 1)
+    assert len(files) == 4 and len(lake.files(HUB_SCANS, lake.delta(HUB_SCANS))) == 1
+    with connect() as db:
+        assert db.execute(f"select count(*) from {lake.rows(HUB_SCANS)}").fetchall() == [(4,)]
 
 
 def held(lake: Lake, files: list[str] | None = None) -> list[tuple]:
