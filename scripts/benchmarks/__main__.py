@@ -2,107 +2,33 @@
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import NamedTuple
 
 import rich
 
-EVENTS_PER_ORDER = 10.6
-"""Of the simulated shop."""
-
-
-class Run(NamedTuple):
-    """One finished process."""
-
-    seconds: float
-    peak_mib: float
-
-
-def run(*command: str) -> Run:
-    """Run a command as a process of its own; give its wall time and peak memory."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    if status:
-        sys.exit(f"{' '.join(command)} failed:\n{said.decode()}")
-    return Run(seconds, usage.ru_maxrss / 1024)
-
-
-def bench_live(work: Path, events: int) -> dict[str, float]:
-    """Take events through the whole live graph, lake included, and through the loop; 1/10 of them first."""
-    measured = {}
-    for size in (events // 10, events):
-        shop = work / f"shop-{size}"
-        run(
-            sys.executable,
-            "-m",
-            "pipelines",
-            "simulate",
-            "--out",
-            str(shop),
-            "--orders",
-            str(int(size / EVENTS_PER_ORDER)),
-        )
-        lines = json.loads((shop / "manifest.json").read_text())["lines"]
-        source, lake = str(shop / "events.jsonl"), work / f"lake-{size}"
-        graph = run(sys.executable, "-m", "pipelines", "live", "--input", source, "--lake", str(lake))
-        loop = run(sys.executable, "-m", "scripts.benchmarks.live_loop", source, str(work / f"loop-{size}"))
-        measured[size] = (lines, graph, loop)
-        rich.get_console().print(
-            f"{lines:>9,} events: graph {lines / graph.seconds:>7,.0f}/s, {graph.peak_mib:,.0f} MiB;"
-            f" loop {lines / loop.seconds:>7,.0f}/s, {loop.peak_mib:,.0f} MiB;"
-            f" ratio {graph.seconds / loop.seconds:.2f}",
-            soft_wrap=True,
-        )
-        same_answer(lake, work / f"loop-{size}")
-    (few, small, _), (many, large, loop) = measured.values()
-    return {
-        "events": many,
-        "events_per_s": round(many / large.seconds),
-        "baseline_events_per_s": round(many / loop.seconds),
-        "ratio": round(large.seconds / loop.seconds, 2),
-        "peak_rss_mib": round(large.peak_mib),
-        "baseline_peak_rss_mib": round(loop.peak_mib),
-        "cost_per_event_many_to_few": round((large.seconds / many) / (small.seconds / few), 2),
-    }
-
-
-def same_answer(lake: Path, loop: Path) -> None:
-    """Make sure that both found the same: a benchmark of two different answers is none."""
-    from pipelines.query import open_lake
-
-    with open_lake(lake) as db:
-        ours = db.sql(
-            """select (select count(*) from events), (select count(*) from milestones),
-                (select count(*) from current_alerts), (select count(*) from current_alerts where state = 'cleared'),
-                (select count(*) from visits), (select count(*) from rejections)"""
-        ).fetchall()[0]
-    theirs = tuple(json.loads((loop / "counts.json").read_text()))
-    if ours != theirs:
-        sys.exit(f"The graph and the loop disagree: {ours} and {theirs}.")
+from scripts.benchmarks.live import bench_live
+from scripts.benchmarks.nightly import bench_nightly
 
 
 def main() -> None:
     """Run one benchmark; the last line is one JSON object."""
     parser = argparse.ArgumentParser(prog="scripts/bench")
-    parser.add_argument("name", choices=["live"])
-    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("name", choices=["live", "nightly"])
+    parser.add_argument("--events", type=int, default=1_000_000, help="live events")
+    parser.add_argument("--scans", type=int, default=5_000_000, help="hub scans, of `nightly`")
     parser.add_argument("--json", action="store_true", help="print the JSON object alone")
     args = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="milepost-bench-"))
     if args.json:
         rich.get_console().quiet = True
     try:
-        print(json.dumps(bench_live(work, args.events)))
+        if args.name == "live":
+            measured = bench_live(work, args.events)
+        else:
+            measured = bench_nightly(work, args.scans, args.events)
+        print(json.dumps(measured))
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
