@@ -33,7 +33,8 @@ def story(db: duckdb.DuckDBPyConnection, order_id: str, policy: Policy | None = 
     """Tell all that is known of an order, one object a parcel.
 
     Each holds the columns of the view `parcels`, `as_of`, and the lists `timeline` (events, hub scans and alerts, in
-    order of time), `deadlines` (by the policy, default the built-in one) and `visits`. Times are aware datetimes.
+    order of time), `deadlines` (by the policy, default the built-in one), `visits`, `stays` at hubs, and `findings` (how
+    the carrier's files differ from what came live). Times are aware datetimes.
 
     Raises:
         QueryError: no event tells of it.
@@ -76,6 +77,21 @@ def story(db: duckdb.DuckDBPyConnection, order_id: str, policy: Policy | None = 
                where order_id = ? and tracking_number = ? order by start_ts""",
             *key,
         )
+        parcel["stays"] = _rows(
+            db,
+            """select hub, in_ts, out_ts, in_inferred, out_inferred,
+                minutes_between(in_ts, coalesce(out_ts, horizon())) as minutes
+               from hub_legs where carrier = ? and tracking_number = ? order by in_ts, hub""",
+            parcel["carrier"],
+            parcel["tracking_number"],
+        )
+        parcel["findings"] = _rows(
+            db,
+            """select finding, milestone, live_ts, batch_ts, scans, counts, why from reconciliation
+               where carrier = ? and tracking_number = ? order by at_ts, finding, milestone""",
+            parcel["carrier"],
+            parcel["tracking_number"],
+        )
     return parcels
 
 
@@ -100,6 +116,10 @@ def as_text(parcels: Sequence[Row], console: Console) -> None:
         _print_table(console, ("time", "after", "what", "", "detail", "came in"), map(_told, parcel["timeline"]))
         _print_table(console, ("deadline", "due", "outcome"), map(_judged, parcel["deadlines"]))
         _print_table(console, ("visit", "until", "scans", "hubs", ""), map(_visited, parcel["visits"]))
+        _print_table(console, ("hub", "from", "until", "stayed", ""), map(_stayed, parcel["stays"]))
+        _print_table(
+            console, ("finding", "milestone", "live", "in the file", "counts"), map(_found, parcel["findings"])
+        )
 
 
 def span(length: datetime.timedelta) -> str:
@@ -284,6 +304,19 @@ def _judged(deadline: Row) -> tuple[str, ...]:
 def _visited(visit: Row) -> tuple[str, ...]:
     end = "ended the wait" if visit["ended_ts"] else "closed" if visit["closed"] else "still open"
     return _time(visit["start_ts"]), _time(visit["end_ts"]), str(visit["events"]), ", ".join(visit["hubs"]), end
+
+
+def _stayed(stay: Row) -> tuple[str, ...]:
+    missing = [name for name in ("in", "out") if stay[f"{name}_inferred"]]
+    left = _time(stay["out_ts"]) if stay["out_ts"] else "still there"
+    remark = f"{' and '.join(missing)}-scan missing" if missing else ""
+    return stay["hub"], _time(stay["in_ts"]), left, span(datetime.timedelta(minutes=stay["minutes"])), remark
+
+
+def _found(finding: Row) -> tuple[str, ...]:
+    times = (_time(finding[side]) if finding[side] else "" for side in ("live_ts", "batch_ts"))
+    counts = f"{finding['counts']}: {finding['why']}" if finding["counts"] else finding["why"]
+    return finding["finding"], finding["milestone"], *times, counts
 
 
 def _time(at: Moment) -> str:

@@ -2,11 +2,13 @@
 
 import argparse
 import doctest
+import io
 import itertools
 import json
 
 import pyarrow as pa
 import pytest
+from rich.console import Console
 
 from pipelines import explain, render, sql
 from pipelines.errors import QueryError
@@ -14,7 +16,7 @@ from pipelines.query import open_lake
 from schemas.alerts import cleared, raised, retracted
 from schemas.events import Event
 from schemas.fields import HOUR, MINUTE, arrow_schema, parse_time, to_batch, to_datetime
-from schemas.rows import HubScan, Visit
+from schemas.rows import Finding, HubLeg, HubScan, Visit
 from schemas.tables import TABLES
 from tests.transforms.publish.rows import reveal
 from transforms.publish.append import append
@@ -81,6 +83,21 @@ def test_the_timeline_merges_all_evidence_in_order_of_time(lake):
     ]
     assert parcel["timeline"][2]["lateness_s"] == 300
     assert parcel["timeline"][1]["evidence"] == "picked at six"
+
+
+def test_stays_and_findings_of_the_night_belong_to_the_story(lake):
+    put(lake, "events", event("picked", 0), event("delivered", 9 * HOUR))
+    put(lake, "hub_legs", HubLeg("acme", "T1", "H1", START + HOUR, None, True, False, 1, None))
+    told = (None, START + 2 * HOUR, 1, "batch", "only the file knows it", START + 2 * HOUR)
+    put(lake, "reconciliation", Finding("acme", "T1", "missed_live", "out_for_delivery", "O1", *told))
+    put(lake, "reconciliation", Finding("other", "T1", "missed_live", "out_for_delivery", "O9", *told))
+    (parcel,) = story(lake)
+    assert [(stay["hub"], stay["out_ts"], stay["minutes"]) for stay in parcel["stays"]] == [("H1", None, 480)]
+    assert [(found["finding"], found["batch_ts"]) for found in parcel["findings"]] == [("missed_live", at(2 * HOUR))]
+    sink = io.StringIO()
+    explain.as_text([parcel], Console(file=sink, width=200))
+    for words in ("still there", "8 h", "in-scan missing", "batch: only the file knows it"):
+        assert words in sink.getvalue()
 
 
 def test_each_event_says_whether_it_made_a_milestone(lake):
