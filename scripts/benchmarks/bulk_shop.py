@@ -21,7 +21,7 @@ DAYS = 5
 END = FIRST_DAY + DAYS * DAY
 HUBS = 40
 """Of each carrier."""
-EVENTS_A_PARCEL = 4.15
+EVENTS_A_PARCEL = 4.77
 REASONS = np.array(
     ["weather_delay", "customs_delay", "consignee_incorrect_address", "carrier_sorting_error", "retailer_not_ready"]
 )
@@ -59,7 +59,7 @@ def draw(scans: int, events: int, seed: int = 1) -> Shop:
     rng = np.random.default_rng(seed)
     parcels = max(int(events / EVENTS_A_PARCEL), 1)
     strays = parcels // 300
-    legs = min(max((1.32 * scans / parcels - 3) / 2.85, 1), 60)
+    legs = min(max((1.15 * scans / parcels - 3) / 2.85, 1), 60)
     journeys = _journeys(rng, parcels + strays, legs)
     told, filed = [], []
     for one in journeys:

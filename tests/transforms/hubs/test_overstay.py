@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from schemas.alerts import SILENT, cleared, is_overstay, overstayed, raised, retracted
 from schemas.fields import HOUR, MINUTE, to_text
 from schemas.policy import Policy
+from schemas.tables import ALERTS, EVENTS
 from tests.builders import MONDAY, at, event
 from tests.transforms.publish.rows import add, held, table_of
 from transforms.hubs.overstay import Stay, overstays
 from transforms.publish.lake import Lake
 from transforms.publish.rejudge import rejudge
-from schemas.tables import ALERTS, EVENTS
 
 LONGEST = 12 * HOUR
 
@@ -58,9 +58,9 @@ def test_stays(stay, closed, silences, expected):
     assert (first.kind, first.due_ts) == (SILENT, at(due))
 
 
-END = 60
-"""The last minute of the grid; what is open goes on to it."""
-MINUTES = st.integers(0, END - 1)
+FOREVER = 99
+"""The minute after the grid: what is open goes on to it."""
+MINUTES = st.integers(0, 60)
 SPANS = st.tuples(MINUTES, st.none() | MINUTES).filter(lambda span: span[1] is None or span[0] < span[1])
 
 
@@ -71,15 +71,17 @@ def minute(number: int | None) -> int | None:
 
 @given(st.lists(SPANS, max_size=4), st.none() | MINUTES, st.lists(SPANS, max_size=3), st.integers(1, 30))
 def test_any_stays_give_the_minutes_that_are_too_long_and_not_told_of(stays, closed, silences, longest):
-    silent = {m for since, until in silences for m in range(since, END + 30 if until is None else until)}
+    def of(since: int, until: int | None) -> set[int]:
+        return set(range(since, FOREVER if until is None else until))
+
+    silent = set().union(*(of(*one) for one in silences))
+    awaited = of(0, closed)
     expected = []
     for since, until in stays:
-        here = set(range(since, END + 30 if until is None else until))
-        waited = here - set(range(END if closed is None else closed, END + 30) if closed is not None else ())
-        too_long = {m for m in waited if m >= since + longest}
+        too_long = {m for m in of(since, until) & awaited if m >= since + longest}
         if too_long and not too_long & silent:
             over = max(too_long) + 1
-            expected.append((min(too_long), None if over == END + 30 else over))
+            expected.append((min(too_long), None if over == FOREVER else over))
     lives = overstays(
         "o1",
         "t1",
