@@ -33,8 +33,8 @@ def story(db: duckdb.DuckDBPyConnection, order_id: str, policy: Policy | None = 
     """Tell all that is known of an order, one object a parcel.
 
     Each holds the columns of the view `parcels`, `as_of`, and the lists `timeline` (events, hub scans and alerts, in
-    order of time), `deadlines` (by the policy, default the built-in one), `visits`, `stays` at hubs, and `findings` (how
-    the carrier's files differ from what came live). Times are aware datetimes.
+    order of time), `deadlines` (by the policy, default the built-in one), `visits`, `stays` at hubs, and `findings`
+    (how the carrier's files differ from what came live). Times are aware datetimes.
 
     Raises:
         QueryError: no event tells of it.
