@@ -19,8 +19,8 @@ RULES = ("spans", "parcels")
 def bind_rules(db: duckdb.DuckDBPyConnection, horizon: Micros, policy: Policy) -> None:
     """Bind the rules over the relation `events` that the connection has.
 
-    It binds the table `stages` (stage, rank, closing, critical), the macros `horizon()`, `at_risk_limit(carrier, warehouse)`,
-    `pick_pack_limit`, `label_scan_limit`, those of `spans.sql`, and the view `parcels`.
+    It binds the table `stages` (stage, rank, closing, critical), the macros `horizon()`, `at_risk_limit(carrier,
+    warehouse)`, `pick_pack_limit`, `label_scan_limit` and those of `spans.sql`, and the view `parcels`.
 
     Args:
         db: a connection that has `events`.

@@ -16,7 +16,8 @@ from schemas.stages import CARRIER_STAGES, CLOSING_STAGES, RANK, STAGES, TROUBLE
 Moment = tuple[Micros, str]
 """An event's place in the parcel's life: its time, then its id."""
 
-_ATTRIBUTES = ("carrier", "warehouse_id", "promised_delivery_ts")
+ATTRIBUTES = ("carrier", "warehouse_id", "promised_delivery_ts", "customer_id")
+"""What the earliest event that has it says."""
 
 
 class Scan(Struct, array_like=True, gc=False):
@@ -33,11 +34,13 @@ class Journey(Struct, array_like=True):
     Attributes:
         first: the earliest time of each stage.
         seen: ids of the events folded in, to tell a redelivery.
+        sources: the events that told the attributes, in the order of `ATTRIBUTES`.
         known: from when the attributes are known; an event after this moment cannot change them.
         troubles: time, stage and reason of each exception and failed attempt.
         scans: the carrier's events, while visits may still need them.
         last_ts: the newest event.
         closed_ts: the earliest closing stage: when the wait for the delivery ended.
+        latest_promise: what the last event that has a promise says; `latest_source` is that event.
     """
 
     order_id: str
@@ -47,13 +50,16 @@ class Journey(Struct, array_like=True):
     carrier: Optional[str] = None
     warehouse_id: Optional[str] = None
     promised_delivery_ts: Optional[Micros] = None
-    sources: list[Optional[Moment]] = field(default_factory=lambda: [None] * len(_ATTRIBUTES))
+    sources: list[Optional[Moment]] = field(default_factory=lambda: [None] * len(ATTRIBUTES))
     known: Optional[Moment] = None
     declared_value: float = 0.0
     troubles: list[tuple[Micros, str, str]] = field(default_factory=list)
     scans: list[Scan] = field(default_factory=list)
     last_ts: Micros = 0
     closed_ts: Optional[Micros] = None
+    customer_id: Optional[str] = None
+    latest_promise: Optional[Micros] = None
+    latest_source: Optional[Moment] = None
 
 
 def fold(journey: Journey, event: Event) -> bool:
@@ -73,6 +79,9 @@ def fold(journey: Journey, event: Event) -> bool:
     moment = (ts, event.event_id)
     if journey.known is None or moment < journey.known:
         _learn(journey, event, moment)
+    promise = event.promised_delivery_ts
+    if promise is not None and (journey.latest_source is None or moment > journey.latest_source):
+        journey.latest_promise, journey.latest_source = promise, moment
     if event.declared_value is not None and event.declared_value > journey.declared_value:
         journey.declared_value = event.declared_value
     if stage in TROUBLE_STAGES:
@@ -87,7 +96,7 @@ def fold(journey: Journey, event: Event) -> bool:
 def _learn(journey: Journey, event: Event, moment: Moment) -> None:
     """Take the attributes of an event where no earlier event has them."""
     complete = True
-    for place, name in enumerate(_ATTRIBUTES):
+    for place, name in enumerate(ATTRIBUTES):
         value = getattr(event, name)
         if value is None:
             complete = False

@@ -1,6 +1,5 @@
 """TakeIn: lines to batches of checked events by shard, and the rejected rest."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,8 +8,9 @@ import pyarrow as pa
 from apache_beam import pvalue
 
 from schemas import coders as _coders  # noqa: F401  (registers the coders of LineBlock and RecordBatch)
+from schemas.clock import WALL, Clock
 from schemas.events import EventBatch, Origin, pack_events
-from schemas.fields import SECOND, Micros, to_batch
+from schemas.fields import Micros, to_batch
 from schemas.lines import KNOWN, LineBlock
 from schemas.policy import Intake
 from schemas.rejections import Rejected, rejection
@@ -66,16 +66,17 @@ class TakeInFn(beam.DoFn):
 
     REJECTED, NEWEST = "rejected", "newest"
 
-    def __init__(self, intake: Intake, as_of: Micros | None) -> None:
-        """Take the policy, and the horizon if it is a fixed one; else the wall clock is."""
+    def __init__(self, intake: Intake, as_of: Micros | None, clock: Clock = WALL) -> None:
+        """Take the policy, and the horizon if it is a fixed one; else it is what the clock shows."""
         self.intake = intake
         self.as_of = as_of
+        self.clock = clock
         self.read = beam.metrics.Metrics.counter("milepost", "lines_read")
         self.unknown = beam.metrics.Metrics.counter("milepost", "unknown_fields")
 
     def process(self, element: LineBlock) -> Iterator[Any]:
         """Give batches of events by shard, the newest event time, and a batch of rejections."""
-        horizon = self.as_of if self.as_of is not None else int(time.time() * SECOND)
+        horizon = self.as_of if self.as_of is not None else self.clock.now()
         batch, rejected, unknown = take_in(element, self.intake, horizon + self.intake.future_tolerance)
         for shard, part in by_shard(batch).items():
             yield shard, pack_events(part)
@@ -101,15 +102,16 @@ class TakeIn(beam.PTransform):
     Late: nothing is dropped; an event further in the future than the policy allows is rejected.
     """
 
-    def __init__(self, intake: Intake, as_of: Micros | None) -> None:
-        """Take the policy for what may come in, and the horizon if it is a fixed one."""
+    def __init__(self, intake: Intake, as_of: Micros | None, clock: Clock = WALL) -> None:
+        """Take the policy for what may come in, and the horizon if it is a fixed one, else the clock."""
         super().__init__()
         self.intake = intake
         self.as_of = as_of
+        self.clock = clock
 
     def expand(self, blocks: beam.PCollection[LineBlock]) -> Any:  # noqa: ANN401
         """Wire the one step."""
-        step = beam.ParDo(TakeInFn(self.intake, self.as_of)).with_output_types(
+        step = beam.ParDo(TakeInFn(self.intake, self.as_of, self.clock)).with_output_types(
             tuple[int, bytes], rejected=pa.RecordBatch, newest=int
         )
         return blocks | "DecodeAndValidate" >> step.with_outputs(TakeInFn.REJECTED, TakeInFn.NEWEST, main="events")

@@ -1,5 +1,6 @@
 """Publish: rows of all tables, gathered into one commit a table every so often."""
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,6 +28,9 @@ MOST_ROWS = 250_000
 """Rows gathered before a commit is made without waiting for its time: bounds the memory."""
 
 NO_ALERTS = -1
+
+TICK: Rows = ("", pa.RecordBatch.from_pylist([], schema=pa.schema([])))
+"""No rows: only a sign that time passes, from a source that has nothing to read."""
 
 
 def commit(lake: Lake, gathered: Iterable[Rows], policy: Policy, alerts_before: int) -> dict[str, int]:
@@ -66,15 +70,20 @@ def _milestones(events: pa.RecordBatch) -> pa.RecordBatch:
 class CommitFn(beam.DoFn):
     """The shell around `commit`.
 
+    Live, event time runs behind, and on an engine's processing-time timers is no relying: so rows are also committed
+    by whatever comes in, a tick at the least, once the first of them has waited for long enough.
+
     Attributes:
         GATHERED: batches waiting for the next commit.
         COUNT: how many rows they have.
+        SINCE: since when the first of them waits, by the wall clock.
         BEFORE: version of the alerts table when this run began; kept over restarts with state.
         DUE: event-time timer of the next commit.
     """
 
     GATHERED = BagStateSpec("gathered", TupleCoder([StrUtf8Coder(), RecordBatchCoder()]))
     COUNT = ReadModifyWriteStateSpec("count", VarIntCoder())
+    SINCE = ReadModifyWriteStateSpec("since", VarIntCoder())
     BEFORE = ReadModifyWriteStateSpec("before", VarIntCoder())
     DUE = TimerSpec("due", TimeDomain.WATERMARK)
 
@@ -90,17 +99,25 @@ class CommitFn(beam.DoFn):
         timestamp: Timestamp = beam.DoFn.TimestampParam,
         gathered: Any = beam.DoFn.StateParam(GATHERED),  # noqa: ANN401, B008
         count: Any = beam.DoFn.StateParam(COUNT),  # noqa: ANN401, B008
+        since: Any = beam.DoFn.StateParam(SINCE),  # noqa: ANN401, B008
         before: Any = beam.DoFn.StateParam(BEFORE),  # noqa: ANN401, B008
         due: Any = beam.DoFn.TimerParam(DUE),  # noqa: ANN401, B008
     ) -> None:
-        """Gather a batch; commit when there are enough rows."""
-        gathered.add(element[1])
-        rows = (count.read() or 0) + element[1][1].num_rows
-        if rows >= MOST_ROWS:
-            self._commit(gathered, count, before)
+        """Gather a batch; commit when there are enough rows, or they have waited for long enough."""
+        new: int = element[1][1].num_rows
+        rows = (count.read() or 0) + new
+        if new:
+            gathered.add(element[1])
+            count.write(rows)
+        if not rows:
             return
-        count.write(rows)
-        if rows == element[1][1].num_rows:
+        now = time.time_ns() // 1000
+        first = rows == new
+        if first:
+            since.write(now)
+        if rows >= MOST_ROWS or (not first and now - since.read() >= self.every):
+            self._commit(gathered, count, before)
+        elif first:
             due.set(Timestamp(micros=(timestamp.micros // self.every + 1) * self.every))
 
     @on_timer(DUE)

@@ -4,39 +4,42 @@ A bounded input, a drain or a savepoint pushes the watermark to infinity, and ev
 horizon are true.
 """
 
-import time
 from collections.abc import Iterator
 
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.fields import SECOND, Micros, to_batch
+from schemas.clock import WALL, Clock
+from schemas.fields import Micros, to_batch
 from schemas.stages import TROUBLE_STAGES
 from schemas.tables import VISITS
 from transforms.visits.pieces import unpack_visits
 
 WALL_CLOCK: Micros = -1
-"""The horizon of a live run: whatever the time is."""
+"""The horizon of a live run: whatever the time is by its clock."""
 
 _TROUBLES = pa.array(sorted(TROUBLE_STAGES))
 
 
-def known_alerts(alerts: pa.RecordBatch, horizon: Micros) -> pa.RecordBatch:
+def known_alerts(alerts: pa.RecordBatch, horizon: Micros, clock: Clock = WALL) -> pa.RecordBatch:
     """Keep the alerts that were due by the horizon. Live, a trouble reported by a fast clock is no less true."""
     due = alerts["due_ts"].cast(pa.int64())
     if horizon == WALL_CLOCK:
-        now = int(time.time() * SECOND)
-        return alerts.filter(pc.or_(pc.less_equal(due, now), pc.is_in(alerts["kind"], _TROUBLES)))
+        return alerts.filter(pc.or_(pc.less_equal(due, clock.now()), pc.is_in(alerts["kind"], _TROUBLES)))
     return alerts.filter(pc.less_equal(due, horizon))
 
 
 class KnownAlertsFn(beam.DoFn):
     """The shell around `known_alerts`."""
 
-    def process(self, element: pa.RecordBatch, horizon: int) -> Iterator[pa.RecordBatch]:
+    def __init__(self, clock: Clock = WALL) -> None:
+        """Take the clock of a live run."""
+        self.clock = clock
+
+    def process(self, element: pa.RecordBatch, horizon: int = WALL_CLOCK) -> Iterator[pa.RecordBatch]:
         """Give what is known of a batch, if anything is."""
-        known = known_alerts(element, horizon)
+        known = known_alerts(element, horizon, self.clock)
         if known.num_rows:
             yield known
 
@@ -44,13 +47,14 @@ class KnownAlertsFn(beam.DoFn):
 class KnownVisitsFn(beam.DoFn):
     """Mark the visits whose gap had not passed by the horizon as open, and make rows of them."""
 
-    def __init__(self, gap: Micros) -> None:
-        """Take the session gap in microseconds."""
+    def __init__(self, gap: Micros, clock: Clock = WALL) -> None:
+        """Take the session gap in microseconds, and the clock of a live run."""
         self.gap = gap
+        self.clock = clock
 
-    def process(self, element: tuple[int, bytes], horizon: int) -> Iterator[pa.RecordBatch]:
+    def process(self, element: tuple[int, bytes], horizon: int = WALL_CLOCK) -> Iterator[pa.RecordBatch]:
         """Give a batch of visits."""
-        at = int(time.time() * SECOND) if horizon == WALL_CLOCK else horizon
+        at = self.clock.now() if horizon == WALL_CLOCK else horizon
         visits = unpack_visits(element[1])
         for visit in visits:
             visit.closed = visit.end_ts + self.gap <= at
