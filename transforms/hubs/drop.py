@@ -6,18 +6,18 @@ the same place corrects what was there, whatever it is called; one whose bytes w
 
 import datetime
 import hashlib
+import os
 import re
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import msgspec
 
+from schemas.fields import Micros
 from schemas.profiles import CANONICAL, Profile, profile_of
 from schemas.rejections import Rejected
-from transforms.hubs.packing import unpacked
+from transforms.hubs.packing import DAMAGED, unpacked
 
 _HEADER = frozenset({"carrier", "tracking_number", "scan_ts", "code", "hub"})
 _LONGEST = 64 * 1024
@@ -34,6 +34,7 @@ class File(NamedTuple):
         revision: which correction it is; 0 for a first one.
         day: the service day in its name.
         content: hash of its bytes and of the profile that it is read by; empty where it could not be read.
+        left: its size and when it was left, as it was hashed.
     """
 
     path: str
@@ -42,6 +43,7 @@ class File(NamedTuple):
     revision: int
     day: datetime.date
     content: str = ""
+    left: Optional[tuple[int, Micros]] = None
 
 
 def place_of(name: str) -> tuple[str, int]:
@@ -72,7 +74,8 @@ def drop_files(
     for path in sorted(path for path in drop.glob("*/*") if path.is_file()):
         name = str(path.relative_to(drop))
         place, revision = place_of(name)
-        expected = profile_of(place, profiles)
+        # A name must be text, and stand in a list of names that `|` joins.
+        expected = profile_of(place, profiles) if name.isprintable() and "|" not in name else None
         if expected is None:
             strange.append(name)
         elif first <= expected[1] <= last:
@@ -95,10 +98,20 @@ def news(files: Iterable[File], seen: Mapping[str, tuple[str, str]], profiles: M
         name, content = seen.get(file.place, ("", ""))
         if name and place_of(name)[1] > file.revision:
             continue
+        file = file._replace(left=left(file))
         file = file._replace(content=_content(file, profiles))
         if not content or file.content != content:
             fresh.append(file)
     return fresh
+
+
+def left(file: File) -> tuple[int, Micros]:
+    """Give a file's size and when it was left; zeros where it has gone meanwhile."""
+    try:
+        found = os.stat(file.path)
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns // 1000
 
 
 def profile_for(file: File, profiles: Mapping[str, Profile]) -> Profile:
@@ -110,7 +123,7 @@ def profile_for(file: File, profiles: Mapping[str, Profile]) -> Profile:
     try:
         with unpacked(file.path) as stream:
             header = stream.readline(_LONGEST).decode("utf-8-sig", errors="replace")
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as fault:
+    except DAMAGED as fault:
         raise Rejected("unreadable_file", type(fault).__name__) from fault
     if {name.strip().strip('"') for name in header.split(",")} >= _HEADER:
         return profiles[CANONICAL]
@@ -122,9 +135,13 @@ def profile_for(file: File, profiles: Mapping[str, Profile]) -> Profile:
 
 def _content(file: File, profiles: Mapping[str, Profile]) -> str:
     try:
-        rules = hashlib.blake2b(msgspec.json.encode(profile_for(file, profiles)), digest_size=6).hexdigest()
         with open(file.path, "rb") as opened:
             found = hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-    except (OSError, Rejected):
+    except OSError:
         return ""
+    try:
+        rules = hashlib.blake2b(msgspec.json.encode(profile_for(file, profiles)), digest_size=6).hexdigest()
+    except Rejected:
+        # By no profile can it be opened.
+        rules = ""
     return f"{found}-{rules}"

@@ -1,6 +1,7 @@
 """Open a bulk file, plain, gzip or zip, as blocks of whole lines; nothing is unpacked to disk, or without bound."""
 
 import gzip
+import lzma
 import os
 import zipfile
 import zlib
@@ -17,7 +18,8 @@ LONGEST_LINE = 1024 * 1024
 MOST_BYTES = 4 * 1024**3
 """Bytes that a file may unpack to."""
 
-_DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError)
+DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, ValueError)
+"""Raised while a file is read that is damaged, or packed in a way that cannot be read."""
 
 
 @contextmanager
@@ -67,7 +69,7 @@ def read_blocks(path: str, compression: str = "any", most_bytes: int = MOST_BYTE
                     held = line, block
                 line += block.count(b"\n")
         after = os.stat(path)
-    except _DAMAGED as fault:
+    except DAMAGED as fault:
         raise Rejected("unreadable_file", str(fault).split("\n")[0][:200] or type(fault).__name__) from fault
     if (before.st_size, before.st_mtime_ns, before.st_ino) != (after.st_size, after.st_mtime_ns, after.st_ino):
         raise Rejected("unreadable_file", "the file changed while it was read")

@@ -47,7 +47,7 @@ def read_header(block: bytes, profile: Profile) -> tuple[Header, bytes]:
     """
     block = block.removeprefix(_MARK) if profile.encoding.startswith("utf-8") else block
     lead = len(block) - len(block.lstrip(b"\r\n"))
-    line, _, rest = block[lead:].partition(b"\n")
+    line, end, rest = block[lead:].partition(b"\n")
     names = _fields(line.rstrip(b"\r"), profile)
     if names is None:
         raise Rejected("wrong_header", "the header is no line of text in the encoding of its carrier")
@@ -57,6 +57,8 @@ def read_header(block: bytes, profile: Profile) -> tuple[Header, bytes]:
             raise Rejected(
                 "wrong_header", f"the header {missing} the column {name}: {profile.delimiter.join(names)[:200]}"
             )
+    if not end and profile.ended:
+        raise Rejected("wrong_header", "the header has no end: the file may have been cut off")
     return Header(names, block[:lead].count(b"\n") + 1), rest
 
 

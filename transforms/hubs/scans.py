@@ -85,7 +85,7 @@ def write_scans(
         HUB_SCANS,
         f"""select {_COLUMNS}, source from evidence anti join twice on hash({_SAME}) = same
         union all by name
-        select {_SAME}, arg_max(stage, source) as stage, arg_max(reason, source) as reason,
+        select {_SAME}, arg_max(stage, source) as stage, arg_max_null(reason, source) as reason,
             array_to_string(list_sort(list_distinct(flatten(list(string_split(source, '|'))))), '|') as source
         from evidence semi join twice on hash({_SAME}) = same group by {_SAME}""",
         partition,

@@ -18,7 +18,7 @@ from schemas.profiles import Profile
 from schemas.rejections import Rejected, rejection
 from schemas.rows import HubFile
 from schemas.tables import HUB_SCANS, REJECTIONS
-from transforms.hubs.drop import File, profile_for
+from transforms.hubs.drop import File, left, profile_for
 from transforms.hubs.normalise import Tally, judge, span_of
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
@@ -32,6 +32,10 @@ PIECE = pa.schema(
 """Columns of a piece; the file that it is of is not said again in each row."""
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+
+
+_MOST_OPEN = 64
+"""Files that are written side by side; where there are more partitions, each is several streams in one file."""
 
 
 class Partition(NamedTuple):
@@ -75,7 +79,7 @@ def stage(file: File, profiles: Mapping[str, Profile], folder: Path) -> Staged:
         except Rejected as fault:
             pieces.forget()
             # Of a file that is refused whole no line is kept, for the file itself stays where it is.
-            refused = rejection(fault, file.name.encode(), file.name, 0, _found(file)[1])
+            refused = rejection(fault, file.name.encode(), file.name, 0, left(file)[1])
             pieces.set_aside(to_batch([refused], REJECTIONS.row_schema))
             row = _row(file, tally, pieces, f"{fault.reason} {fault.detail}".strip())
         else:
@@ -84,11 +88,13 @@ def stage(file: File, profiles: Mapping[str, Profile], folder: Path) -> Staged:
 
 
 def _row(file: File, tally: Tally, pieces: "_Pieces", why: str) -> HubFile:
-    size, left = _found(file)
+    found = left(file)
+    # The hash of other bytes than were read would let the file be taken for seen: it is read again.
+    content = file.content if file.left in (None, found) else ""
     return HubFile(
         file.place,
         file.name,
-        file.content,
+        content,
         "quarantined" if why else "taken",
         why,
         tally.rows,
@@ -96,19 +102,10 @@ def _row(file: File, tally: Tally, pieces: "_Pieces", why: str) -> HubFile:
         pieces.scans,
         pieces.first,
         pieces.last,
-        size,
+        found[0],
         to_micros(datetime.datetime.combine(file.day, datetime.time(), datetime.UTC)),
-        left,
+        found[1],
     )
-
-
-def _found(file: File) -> tuple[int, Micros]:
-    """Give a file's size and when it was left; zeros where it has gone meanwhile."""
-    try:
-        found = os.stat(file.path)
-    except FileNotFoundError:
-        return 0, 0
-    return found.st_size, found.st_mtime_ns // 1000
 
 
 class _Pieces:
@@ -169,12 +166,19 @@ class _Pieces:
 
     def _writer(self, path: str, schema: pa.Schema) -> pa.ipc.RecordBatchStreamWriter:
         if path not in self.writers:
-            sink = self.open.enter_context(pa.OSFile(path, "wb"))
+            if len(self.writers) >= _MOST_OPEN:
+                self.open.close()
+                self.writers.clear()
+            sink = self.open.enter_context(pa.OSFile(path, "ab"))
             self.writers[path] = self.open.enter_context(pa.ipc.new_stream(sink, schema, options=_OPTIONS))
         return self.writers[path]
 
 
 def read_staged(path: str) -> pa.Table:
     """Read what was laid aside."""
-    with pa.memory_map(path) as source, pa.ipc.open_stream(source) as reader:
-        return reader.read_all()
+    parts = []
+    with pa.memory_map(path) as source:
+        while source.tell() < source.size():
+            with pa.ipc.open_stream(source) as reader:
+                parts.append(reader.read_all())
+    return pa.concat_tables(parts)

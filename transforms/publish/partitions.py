@@ -98,11 +98,12 @@ def _stats(table: Table, rows: int, told: Mapping[str, Mapping[str, str]]) -> st
     for name in (table.day_of, "tracking_number"):
         column = told.get(f'"{name}"')
         if column and "min" in column:
-            least[name], greatest[name] = _value(column["min"]), _value(column["max"])
+            form = _moment if name == table.day_of else str
+            least[name], greatest[name] = form(column["min"]), form(column["max"])
             nulls[name] = int(column["null_count"])
     return json.dumps({"numRecords": rows, "minValues": least, "maxValues": greatest, "nullCount": nulls})
 
 
-def _value(text: str) -> str:
-    """Give a time as Delta's log writes it; other text as it is."""
-    return text.replace(" ", "T").removesuffix("+00") + "Z" if text.endswith("+00") else text
+def _moment(text: str) -> str:
+    """Give a time as Delta's log writes it."""
+    return text.replace(" ", "T").removesuffix("+00") + "Z"

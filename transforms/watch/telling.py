@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from schemas.alerts import RETRACTED, retracted
+from schemas.alerts import CLEARED, RETRACTED, retracted
 from schemas.fields import Micros
 from schemas.rows import Alert
 
@@ -19,7 +19,7 @@ def tell(told: Told, true: Iterable[Life], at: Micros) -> list[Alert]:
     """Give the rows that are news, and remember them in `told`.
 
     An alert that was taken back and proves true after all (a promise that goes back and forth as earlier events come
-    in) is told as another occurrence: what was retracted stays retracted.
+    in), or that was cleared and stands again, is told as another occurrence: what was retracted stays retracted.
 
     Args:
         told: what was told before; changed in place.
@@ -32,6 +32,9 @@ def tell(told: Told, true: Iterable[Life], at: Micros) -> list[Alert]:
         identity = life[-1].alert_id
         before = told.get(identity)
         false.discard(identity)
+        if before is not None and _goes_back(before, life[-1]):
+            before = retracted(before, max(at, before.due_ts))
+            news.append(before)
         if before is not None:
             again = before.state == RETRACTED
             named = _again(before.alert_id) if again else before.alert_id
@@ -63,6 +66,11 @@ def occurrence(alert_id: str) -> int:
     (2, 0)
     """
     return int(alert_id.partition(".")[2] or 0)
+
+
+def _goes_back(before: Alert, now: Alert) -> bool:
+    """Tell whether what cleared an alert is known no more, or to be later: only a corrected file can show that."""
+    return before.state == CLEARED and (now.state != CLEARED or now.state_ts > before.state_ts)
 
 
 def _again(alert_id: str) -> str:
