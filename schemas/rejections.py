@@ -23,6 +23,7 @@ REASONS = {
     "future_timestamp": "the event lies in the future of the horizon",
     "malformed_row": "the line has more or fewer fields than the header",
     "wrong_header": "the file's header is not that of its carrier",
+    "cut_off": "the file's last line has no end, so more may be missing",
     "wrong_trailer": "the file's last line does not tell the number of rows that it has",
     "too_many_bad_rows": "the share of bad rows is above what its carrier's profile allows",
     "unreadable_file": "the file cannot be read to its end",

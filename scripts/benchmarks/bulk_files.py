@@ -1,10 +1,19 @@
-"""Write the drawn scans as the carriers' bulk files, each in its own dialect; a dialect tells only what it has a word for."""
+"""Write the drawn scans as the carriers' bulk files, each in its own dialect.
 
+A dialect tells only of the stages that it has a word for.
+"""
+
+import json
+import sys
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
-from scripts.benchmarks.bulk_shop import CARRIERS, DAYS, FIRST_DAY, Shop
+from schemas.tables import EVENTS, MILESTONES
+from scripts.benchmarks.bulk_shop import CARRIERS, DAYS, FIRST_DAY, draw
+from transforms.publish.append import append
+from transforms.publish.lake import Lake
 
 DAY_NAMES = [f"2026-03-{day:02d}" for day in range(2, 2 + DAYS)]
 assert FIRST_DAY == 20_514 * 86_400_000_000
@@ -46,8 +55,10 @@ _COLUMNS = {
         if(hub % 2 = 0, '-05:00', '-08:00') as "gmtOffset", split_part(word, '/', 1) as "activityStatus.type",
         split_part(word, '/', 2) as "activityStatus.code", split_part(word, '/', 3) as "activityStatus.descriptionCode",
         'Processed' as "activityStatus.description", 'CITY ' || hub as "activityLocation.city" """,
-    "usps": """waybill as "trackingNumber", strftime(ts - to_hours(5 + hub % 4), '%Y-%m-%dT%H:%M:%S') as "eventTimestamp",
-        '-0' || (5 + hub % 4) || ':00' as "GMTOffset", word as "eventCode", (10000 + 7 * hub)::varchar as "eventZIP" """,
+    "usps": """waybill as "trackingNumber",
+        strftime(ts - to_hours(5 + hub % 4), '%Y-%m-%dT%H:%M:%S') as "eventTimestamp",
+        '-0' || (5 + hub % 4) || ':00' as "GMTOffset", word as "eventCode",
+        (10000 + 7 * hub)::varchar as "eventZIP" """,
     "delhivery": """waybill as "AWB", strftime(ts + to_minutes(330), '%Y-%m-%dT%H:%M:%S') as "StatusDateTime",
         split_part(word, '/', 1) as "StatusType", split_part(word, '/', 2) as "Status",
         split_part(word, '/', 3) as "NSLCode", 'Depot_' || hub || ' (State)' as "StatusLocation" """,
@@ -58,12 +69,12 @@ _COLUMNS = {
 }
 
 
-def write_files(shop: Shop, drop: Path) -> int:
+def write_files(scans: pa.Table, drop: Path) -> int:
     """Write a file a carrier and day; give the number of their rows."""
     rows = 0
     with duckdb.connect() as db:
         db.execute("set timezone = 'UTC'; set enable_progress_bar = false")
-        db.register("scans", shop.scans)
+        db.register("scans", scans)
         for number, carrier in enumerate(CARRIERS):
             (drop / carrier).mkdir(parents=True)
             words = ", ".join(f"('{stage}', '{word}')" for stage, word in _WORDS[carrier].items())
@@ -83,3 +94,18 @@ def write_files(shop: Shop, drop: Path) -> int:
                     with path.open("a") as file:
                         file.write(f"#EOF {count}\n")
     return rows
+
+
+def prepare(shop: Path, scans: int, events: int) -> None:
+    """Draw a shop: its files to `drop`, its events to the lake `live`, and the number of both to `counts.json`."""
+    drawn = draw(scans, events)
+    lines = write_files(drawn.scans, shop / "drop")
+    lake = Lake(shop / "live").check(create=True)
+    append(lake, EVENTS, drawn.events)
+    reached = drawn.events.select(["order_id", "tracking_number", "stage", "event_ts"])
+    append(lake, MILESTONES, reached.rename_columns(MILESTONES.row_schema.names).cast(MILESTONES.row_schema))
+    (shop / "counts.json").write_text(json.dumps([lines, drawn.events.num_rows]))
+
+
+if __name__ == "__main__":
+    prepare(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -126,10 +126,10 @@ def flawed(shop: Path, drop: Path) -> None:
 class Command:
     """Commands one after another, in a process of their own that can be killed with all that it started."""
 
-    def __init__(self, log: Path, *commands: list[str], until: Path | None = None) -> None:
-        """Start them; with `until`, again and again until there is such a file."""
+    def __init__(self, log: Path, *commands: list[str], until: Path | None = None, pause: float = 0) -> None:
+        """Start them; with `until`, again and again until there is such a file, with a pause in seconds after each."""
         self.log = log
-        self.process = _CONTEXT.Process(target=_run, args=(str(log), commands, until))
+        self.process = _CONTEXT.Process(target=_run, args=(str(log), commands, until, pause))
         self.process.start()
         wait_for(lambda: not self.running() or self._leads())
 
@@ -159,7 +159,7 @@ class Command:
             return False
 
 
-def _run(log: str, commands: list[list[str]], until: Path | None) -> None:
+def _run(log: str, commands: list[list[str]], until: Path | None, pause: float) -> None:
     os.setsid()
     told = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     os.dup2(told, 1)
@@ -169,6 +169,7 @@ def _run(log: str, commands: list[list[str]], until: Path | None) -> None:
             code = main(words)
             if code:
                 sys.exit(code)
+            time.sleep(pause)
         if until is None or until.exists():
             sys.exit(0)
 

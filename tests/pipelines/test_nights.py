@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.cli import main
 from pipelines.query import open_lake
 from pipelines.simulate import run
 from schemas.events import to_json
@@ -28,8 +29,8 @@ from tests.pipelines.nights import (
 )
 from transforms.publish.lake import Lake
 
-DAYS = 8
-MIDDLE = 5
+DAYS = 7
+MIDDLE = 4
 """The night that is held against a lake that began with it."""
 
 
@@ -37,7 +38,7 @@ MIDDLE = 5
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make up some days of a small shop."""
     folder = tmp_path_factory.mktemp("nights") / "sim"
-    run(folder, 500, DAYS, 23)
+    run(folder, 500, DAYS, 24)
     return folder
 
 
@@ -57,7 +58,7 @@ def by_night(shop: Path) -> Path:
     for day in range(1, DAYS + 1):
         come = lines_until(shop, day)
         # Some mornings the source is read from its beginning, some from where it was left.
-        fresh(shop, come[sent if day % 2 else 0 :], lake)
+        take(come[sent if day % 2 else 0 :], lake)
         sent = len(come)
         put(files_of(shop, day, corrected=False), drop)
         corrections = files_of(shop, day - 2, corrected=True) if day > 2 else []
@@ -73,8 +74,8 @@ def by_night(shop: Path) -> Path:
     return lake
 
 
-def fresh(shop: Path, lines: list[bytes], lake: Path) -> None:
-    source = shop.parent / f"part-{lake.name}.jsonl"
+def take(lines: list[bytes], lake: Path) -> None:
+    source = lake.with_name(f"{lake.name}.jsonl")
     source.write_bytes(b"".join(lines))
     live(source, lake)
 
@@ -91,7 +92,7 @@ def test_night_by_night_leaves_the_truth_and_what_all_at_once_leaves(by_night: P
 
 def test_in_the_middle_too_it_says_what_a_lake_says_that_begins_there(by_night: Path, shop: Path):
     lake = shop.parent / "begins_in_the_middle"
-    fresh(shop, lines_until(shop, MIDDLE), lake)
+    take(lines_until(shop, MIDDLE), lake)
     night(shop.parent / "drop_in_the_middle", lake, 1, MIDDLE)
     assert_same(said(shop.parent / "middle"), said(lake))
 
@@ -132,7 +133,7 @@ def test_a_webhook_that_comes_after_its_night_takes_the_place_of_what_the_night_
     lines = (shop / "events.jsonl").read_bytes().splitlines(keepends=True)
     late = [line for line in lines if f'"event_id":"{event_id}"'.encode() in line]
     lake = tmp_path / "lake"
-    fresh(tmp_path / "x", [line for line in lines if line not in late], lake)
+    take([line for line in lines if line not in late], lake)
     night(shop / "hub_scans", lake, 1, DAYS)
     finding = f"select finding from reconciliation where tracking_number = '{waybill}' and milestone = '{stage}'"
     fed = f"select event_id from events where tracking_number = '{waybill}' and stage = '{stage}'"
@@ -140,7 +141,7 @@ def test_a_webhook_that_comes_after_its_night_takes_the_place_of_what_the_night_
         assert db.sql(finding).fetchall() == [("missed_live",)]
         ((given,),) = db.sql(fed).fetchall()
         assert given.startswith("scan-")
-    fresh(tmp_path / "x", late, lake)
+    take(late, lake)
     held, at = files(lake), versions(lake)
     night(shop / "hub_scans", lake, 1, DAYS)
     with open_lake(lake) as db:
@@ -217,8 +218,6 @@ def test_what_is_fed_is_gone_with_its_scan_and_comes_back_with_it(tmp_path: Path
         held = [row + ("van" if row.endswith(",") else "") for name, row in rows.items() if name in names]
         file.write_text("\n".join(["carrier,tracking_number,scan_ts,code,hub", *held, ""]))
         words = ["nightly", "--drop", str(tmp_path / "drop"), "--lake", str(tmp_path / "lake"), "--date", "2026-03-03"]
-        from pipelines.cli import main
-
         assert main(words) == 0
         return said(
             tmp_path / "lake",

@@ -58,7 +58,7 @@ def read_header(block: bytes, profile: Profile) -> tuple[Header, bytes]:
                 "wrong_header", f"the header {missing} the column {name}: {profile.delimiter.join(names)[:200]}"
             )
     if not end and profile.ended:
-        raise Rejected("wrong_header", "the header has no end: the file may have been cut off")
+        raise Rejected("cut_off", "the header has no end")
     return Header(names, block[:lead].count(b"\n") + 1), rest
 
 
@@ -74,23 +74,18 @@ def read_rows(block: bytes, first: int, last: bool, header: Header, profile: Pro
         before: rows of the blocks before it.
 
     Raises:
-        Rejected: the file has a trailer that is wrong.
+        Rejected: the file has a trailer that is wrong, or its last line has no end.
     """
-    malformed: list[Malformed] = []
     if last:
         block = block.rstrip(b"\r\n") + b"\n" * block.rstrip(b"\r").endswith(b"\n")
         if profile.trailer:
             block = _check_trailer(block, profile, before)
         elif block and profile.ended and not block.endswith(b"\n"):
-            start = block.rfind(b"\n") + 1
-            fault = Rejected("malformed_row", "the last line has no end: the file may have been cut off")
-            malformed.append((fault, first + block.count(b"\n"), block[start:].rstrip(b"\r")))
-            block = block[:start]
+            lines = block.count(b"\n")
+            raise Rejected("cut_off", f"line {first + lines} has no end")
         elif block and not block.endswith(b"\n"):
             block += b"\n"
-    rows = _fast(block, first, header, profile) or _slow(block, first, header, profile)
-    rows.malformed += malformed
-    return rows
+    return _fast(block, first, header, profile) or _slow(block, first, header, profile)
 
 
 def _check_trailer(block: bytes, profile: Profile, before: int) -> bytes:

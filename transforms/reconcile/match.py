@@ -19,7 +19,7 @@ _FINAL = ("delivered", "returned", "lost", "cancelled", "failed")
 
 _OWNED = """
 create temp table owned as
-select s.tracking_number, w.order_id, s.scan_ts, s.stage, s.reason, s.hub, s.code
+select s.tracking_number, w.order_id, s.scan_ts, s.stage
 from scans s
 left join waybills w on s.tracking_number = w.tracking_number and s.scan_ts >= w.from_ts and s.scan_ts < w.until_ts
 """
@@ -65,10 +65,9 @@ create temp table fed as
 select {id} as event_id, order_id, {carrier} as carrier, tracking_number, stage, event_ts,
     arg_min(reason, (code, hub)) as reason, nullif(arg_min(hub, (code, hub)), '') as hub
 from (
-    select o.*, o.scan_ts as event_ts
-    from owned o
-    semi join fed_times f on o.order_id = f.order_id and o.tracking_number = f.tracking_number
-        and o.stage = f.stage and epoch_us(o.scan_ts) = f.ts
+    select f.order_id, s.tracking_number, s.stage, s.scan_ts as event_ts, s.reason, s.code, s.hub
+    from scans s
+    join (select *, make_timestamptz(ts) as scan_ts from fed_times) f using (tracking_number, stage, scan_ts)
 )
 group by order_id, tracking_number, stage, event_ts;
 

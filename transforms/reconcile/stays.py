@@ -13,10 +13,9 @@ from transforms.reconcile.scope import Scope
 
 _SIGHTINGS = """
 select * from (
-    select tracking_number, hub, epoch_us(scan_ts) as ts, (list_position({hubs}, stage) - 1)::tinyint as kind
-    from owned where stage in {at_hub}
-    union all
-    select tracking_number, '', epoch_us(scan_ts), {gone_kind}::tinyint from owned where stage in {gone}
+    select tracking_number, if(stage in {at_hub}, hub, '') as hub, epoch_us(scan_ts) as ts,
+        coalesce(list_position({hubs}, stage) - 1, {gone_kind})::tinyint as kind
+    from scans where stage in {at_hub} or stage in {gone}
     union all
     select tracking_number, '', epoch_us(event_ts), {gone_kind}::tinyint from sightings where stage in {gone})
 order by tracking_number, ts, kind, hub
@@ -33,7 +32,7 @@ qualify row_number() over (partition by tracking_number, hub, in_ts order by out
 
 _TALLIES = """
 create temp table owned_legs as
-select w.order_id, w.declared_value, l.*
+select w.order_id, w.declared_value, l.tracking_number, l.hub, l.in_ts, l.out_ts
 from legs l
 join waybills w on l.tracking_number = w.tracking_number and l.in_ts >= w.from_ts and l.in_ts < w.until_ts;
 
