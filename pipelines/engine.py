@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions, WorkerOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions, WorkerOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult, create_runner
 
@@ -44,18 +44,25 @@ def beam_options(rest: Sequence[str]) -> PipelineOptions:
     return options
 
 
-def run_graph(build: Callable[[beam.Pipeline], None], options: PipelineOptions, title: str) -> dict[str, int]:
+def run_graph(
+    build: Callable[[beam.Pipeline], None], options: PipelineOptions, title: str, threads: int = 1
+) -> dict[str, int]:
     """Build a graph, run it to its end, and give its counters.
 
     Args:
         build: wires the graph onto a pipeline's root.
         options: Beam's options; the DirectRunner means its FnApi engine.
         title: what the progress line says.
+        threads: on the DirectRunner, how many do the work unless an option says so; more than one only where the steps
+            are few and long, since what passes between them then goes by a socket.
     """
     named = options.view_as(StandardOptions).runner
     runner = FnApiRunner() if named in OURS else named
     if isinstance(runner, FnApiRunner):
         options.view_as(StandardOptions).runner = None
+        if threads > 1 and "direct_num_workers" not in options.get_all_options(drop_default=True):
+            direct = options.view_as(DirectOptions)
+            direct.direct_num_workers, direct.direct_running_mode = threads, "multi_threading"
     worker = options.view_as(WorkerOptions)
     if "max_cache_memory_usage_mb" not in options.get_all_options(drop_default=True):
         # State is read once a batch and lives on in our own objects: weighing it for a cache costs more than it saves.
@@ -66,11 +73,11 @@ def run_graph(build: Callable[[beam.Pipeline], None], options: PipelineOptions, 
     gc.set_threshold(100_000, 50, 1_000)
     with Progress(title) as progress:
         progress.watch()
-        result: PipelineResult = pipeline.run()
         try:
+            result: PipelineResult = pipeline.run()
             result.wait_until_finish()
         except RuntimeError as fault:
-            # A portable engine hands the worker's traceback on as text.
+            # A worker that is not of this thread hands its traceback on as text.
             said = _RAISED.findall(str(fault))
             if fault.__cause__ or not said:
                 raise

@@ -32,6 +32,9 @@ from transforms.publish.lake import Lake, connect
 from transforms.publish.nights import concluding
 from transforms.reconcile.reconcile import Reconcile
 
+THREADS = 2
+"""One reads a file while the other writes a partition or concludes a carrier; each may hold `lake.MEMORY`."""
+
 BEGIN = "begin"
 """There is a night even where no file is news: time has gone on, and so may have the live side."""
 
@@ -98,7 +101,7 @@ def run_nightly(
             policy=held.policy(),
             rebuild=rebuild,
         )
-        counted = run_graph(graph, options or PipelineOptions([]), "Taking in hub scans")
+        counted = run_graph(graph, options or PipelineOptions([]), "Taking in hub scans", THREADS)
     return counted | {"files_seen": len(files) - len(fresh)}
 
 
