@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pipelines.errors import QueryError, UsageError
 from schemas.policy import PolicyError
 from transforms.publish.lake import LakeError
+from transforms.tell.store import StoreError
 
 COMMANDS = {
     "simulate": "pipelines.simulate.command",
@@ -20,6 +21,7 @@ COMMANDS = {
     "sql": "pipelines.sql",
     "explain": "pipelines.explain",
     "maintain": "pipelines.maintain",
+    "relay": "services.relay.command",
 }
 
 
@@ -64,7 +66,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 def sentence(fault: BaseException) -> str:
     """Give an error as one sentence, free of traceback; Beam wraps what a worker raised several deep."""
-    while fault.__cause__ is not None and not isinstance(fault, LakeError | QueryError):
+    while fault.__cause__ is not None and not isinstance(fault, LakeError | QueryError | StoreError):
         fault = fault.__cause__
     text = str(fault).strip().split("\n")[0]
     return text or type(fault).__name__

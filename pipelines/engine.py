@@ -15,6 +15,20 @@ from pipelines.progress import Progress
 OURS = (None, "DirectRunner", "FnApiRunner")
 """Names by which the DirectRunner's FnApi engine is meant."""
 
+FLINK = ("FlinkRunner", "PortableRunner")
+"""Runners that hand options on to Flink."""
+
+FLINK_OPTIONS = {
+    "allow_non_restored_state", "checkpoint_timeout_millis", "checkpointing_interval", "checkpointing_mode",
+    "disable_metrics", "execution_mode_for_batch", "execution_retry_delay", "externalized_checkpoints_enabled",
+    "fail_on_checkpointing_errors", "faster_copy", "finish_bundle_before_checkpointing", "jobs_name",
+    "max_bundle_size", "max_bundle_time_mills", "min_pause_between_checkpoints", "num_concurrent_checkpoints",
+    "number_of_execution_retries", "object_reuse", "operator_chaining", "re_iterable_group_by_key_result",
+    "retain_externalized_checkpoints_on_cancellation", "savepoint_path", "shutdown_sources_after_idle_ms",
+    "state_backend", "state_backend_storage_path", "unaligned_checkpoint_enabled",
+}  # fmt: skip
+"""Options of Flink's own runner that Beam's Python side does not list."""
+
 _RAISED = re.compile(r"^[\w.]+: (.+?)(?: \[while running '[^']*'\])?$", re.MULTILINE)
 
 
@@ -25,7 +39,9 @@ def beam_options(rest: Sequence[str]) -> PipelineOptions:
         UsageError: Beam does not know one of them either.
     """
     options = PipelineOptions(list(rest))
-    known = options.get_all_options()
+    known = options.get_all_options().keys()
+    if options.view_as(StandardOptions).runner in FLINK:
+        known |= FLINK_OPTIONS
     for word in rest:
         name = word.lstrip("-").split("=")[0].removeprefix("no_").replace("-", "_")
         if word.startswith("-") and name not in known:

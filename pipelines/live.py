@@ -1,41 +1,67 @@
 """The live graph: follow every parcel while it moves; tell what happened and what did not.
 
-    read ▸ decode ▸ validate ▸ dedupe ▸ follow ▸ watch ▸ visits ▸ publish
+    read ▸ decode ▸ validate ▸ dedupe ▸ follow ▸ watch ▸ visits ▸ publish and tell
 
 Run it as `milepost live …` or `python -m pipelines.live …`; options it does not know go to Beam.
 """
 
 import argparse
 import sys
+from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import apache_beam as beam
+import msgspec
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.arguments import moment
 from pipelines.engine import beam_options, run_graph
-from pipelines.sources import Replay, Source
-from schemas.fields import Micros
+from pipelines.errors import UsageError
+from pipelines.flink import stop, unbounded_options
+from pipelines.sources import Source, is_live, open_source
+from schemas.clock import WALL, Clock
+from schemas.fields import SECOND, Micros
+from schemas.lines import LineBlock
 from schemas.policy import Policy, read_policy
 from schemas.tables import ALERTS, EVENTS, REJECTIONS, VISITS, Table
 from transforms.ingest.take_in import TakeIn
-from transforms.publish.commit import Publish, Rows
+from transforms.publish.commit import TICK, Publish, Rows
 from transforms.publish.gate import KnownAlertsFn, KnownVisitsFn
 from transforms.publish.lake import Lake
+from transforms.tell.stores import migrate
+from transforms.tell.tell import Tell
 from transforms.visits.group_visits import GroupVisits
 from transforms.visits.watch_silence import WatchSilence
 from transforms.watch.follow_and_watch import FollowAndWatch
 
+EVERY: Micros = 20 * SECOND
+"""How often rows are committed to the lake while events come in: they show well within a minute."""
 
-def build_live(root: beam.Pipeline, source: Source, lake: str, policy: Policy) -> None:
-    """Wire the live graph: the same for a replay of files and for a broker that never ends."""
+
+def build_live(
+    root: beam.Pipeline, source: Source, lake: str, policy: Policy, store: str | None = None, clock: Clock = WALL
+) -> None:
+    """Wire the live graph: the same for a replay of files and for a broker that never ends.
+
+    Args:
+        root: the pipeline.
+        source: where events come from.
+        lake: folder of the lake.
+        policy: the limits.
+        store: address of the database that tells how parcels stand, and whose outbox tells people.
+        clock: what time it is for a source that never ends.
+    """
     # Reject before state: what follows may rely on every event that it is given.
-    taken = root | "Read" >> source.read() | "TakeIn" >> TakeIn(policy.intake, source.as_of)
+    blocks = root | "Read" >> source.read()
+    taken = blocks | "TakeIn" >> TakeIn(policy.intake, source.as_of, clock)
     horizon = source.horizon(taken.newest)
+    # No side input where none is needed: with one, a step of Flink's cannot be checkpointed while it waits for it.
+    known = () if horizon is None else (horizon,)
 
     # What happened, and by event-time timers what did not.
-    followed = taken.events | "FollowAndWatch" >> FollowAndWatch(policy, source.grid)
+    followed = taken.events | "FollowAndWatch" >> FollowAndWatch(policy, source.grid, statuses=store is not None)
 
     # When it was active: sessions end at their combine; state never lives under them.
     visits = followed.pieces | "GroupVisits" >> GroupVisits(policy.visits.gap)
@@ -46,10 +72,10 @@ def build_live(root: beam.Pipeline, source: Source, lake: str, policy: Policy) -
 
     # Of a time that is not known yet nothing is said, wherever the watermark is pushed.
     alerts = (followed.alerts, silences) | "AllAlerts" >> beam.Flatten()
-    known_alerts = alerts | "KnownAlerts" >> beam.ParDo(KnownAlertsFn(), horizon).with_output_types(pa.RecordBatch)
-    known_visits = visits | "KnownVisits" >> beam.ParDo(KnownVisitsFn(policy.visits.gap), horizon).with_output_types(
-        pa.RecordBatch
-    )
+    known_alerts = alerts | "KnownAlerts" >> beam.ParDo(KnownAlertsFn(clock), *known).with_output_types(pa.RecordBatch)
+    known_visits = visits | "KnownVisits" >> beam.ParDo(
+        KnownVisitsFn(policy.visits.gap, clock), *known
+    ).with_output_types(pa.RecordBatch)
     rejected = (taken.rejected, followed.rejected) | "AllRejected" >> beam.Flatten()
 
     rows = (
@@ -57,8 +83,17 @@ def build_live(root: beam.Pipeline, source: Source, lake: str, policy: Policy) -
         labelled(known_alerts, ALERTS),
         labelled(known_visits, VISITS),
         labelled(rejected, REJECTIONS),
+        blocks | "Ticks" >> beam.FlatMap(ticks).with_output_types(tuple[str, pa.RecordBatch]),
     ) | "AllRows" >> beam.Flatten()
-    rows | "Publish" >> Publish(lake, policy)
+    rows | "Publish" >> Publish(lake, policy, EVERY, source.grid)
+    if store is not None:
+        (followed.statuses, known_alerts) | "Tell" >> Tell(store, policy.notify.channels)
+
+
+def ticks(block: LineBlock) -> Iterator[Rows]:
+    """Give a sign that time passes for a block without lines."""
+    if not block.lines:
+        yield TICK
 
 
 def same(element: tuple[int, bytes]) -> tuple[int, bytes]:
@@ -79,43 +114,104 @@ def label(table: str, batch: pa.RecordBatch) -> Rows:
 
 
 def run_live(
-    pattern: str, lake: str, policy: Policy, as_of: Micros | None = None, options: PipelineOptions | None = None
+    uri: str,
+    lake: str,
+    policy: Policy,
+    as_of: Micros | None = None,
+    options: PipelineOptions | None = None,
+    *,
+    store: str | None = None,
+    clock: Clock = WALL,
 ) -> dict[str, int]:
-    """Run the graph over a source to its end; give the counters.
+    """Run the graph over a source, to its end if it has one; give the counters.
+
+    Args:
+        uri: a file, folder or glob, or a source that never ends.
+        lake: folder of the lake; made if it is not there.
+        policy: the limits.
+        as_of: horizon of a replay.
+        options: Beam's.
+        store: address of a database, a DSN of Postgres or sqlite:///PATH; its tables are made or brought up to date.
+        clock: what time it is for a source that never ends.
 
     Raises:
         UsageError: the source or an option cannot be used.
         LakeError: the lake cannot be used.
+        StoreError: the database cannot be used.
     """
-    source = Replay(pattern, lake, as_of)
+    options = options or PipelineOptions([])
+    if is_live(uri):
+        options = unbounded_options(options, ends=bool(clock.until))
+    source = open_source(uri, lake, policy, clock, as_of)
     held = Lake(lake).check(create=True)
+    if store is not None:
+        migrate(store)
     with held.following():
         held.remember(policy)
-        return run_graph(
-            partial(build_live, source=source, lake=lake, policy=policy),
-            options or PipelineOptions([]),
-            "Following parcels",
-        )
+        graph = partial(build_live, source=source, lake=lake, policy=policy, store=store, clock=clock)
+        return run_graph(graph, options, "Following parcels")
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `live` to the commands."""
     parser = commands.add_parser("live", help="run the live graph over a source", allow_abbrev=False)
-    parser.add_argument("--input", required=True, metavar="SRC", help="a file, folder or glob of JSON lines (also .gz)")
-    parser.add_argument("--lake", required=True, metavar="DIR", help="folder of the lake; made if it is not there")
+    parser.add_argument("action", nargs="?", metavar="stop", help="stop a job on Flink, with a savepoint")
+    parser.add_argument(
+        "--input",
+        metavar="SRC",
+        help="a file, folder or glob of JSON lines (also .gz), or spool://DIR, kafka://HOST:PORT/TOPIC, "
+        "pubsub://PROJECT/SUBSCRIPTION",
+    )
+    parser.add_argument("--lake", metavar="DIR", help="folder of the lake; made if it is not there")
+    told = parser.add_mutually_exclusive_group()
+    told.add_argument("--postgres", metavar="DSN", help="database that tells how parcels stand; the password is read"
+                      " from PGPASSWORD")  # fmt: skip
+    told.add_argument("--outbox", metavar="FILE", help="the same in a file of SQLite, where there is no Postgres")
     parser.add_argument("--as-of", type=moment, metavar="TS", help="horizon of a replay; default the newest event")
     parser.add_argument("--policy", metavar="FILE", help="TOML file of limits; default the built-in ones")
+    parser.add_argument("--from-savepoint", metavar="PATH", help="go on where `milepost live stop` stopped")
+    parser.add_argument("--clock", type=clock, default=WALL, metavar="JSON", help=argparse.SUPPRESS)
+    parser.add_argument("--job", help="of stop: which job, where several run")
+    parser.add_argument("--savepoints", metavar="DIR", help="of stop: where to; default the cluster's own folder")
     parser.set_defaults(run=_run, beam=True)
 
 
+def clock(text: str) -> Clock:
+    """Read the clock of a trial: a JSON object with the fields of `Clock`."""
+    try:
+        return msgspec.json.decode(text, type=Clock)
+    except msgspec.DecodeError as fault:
+        raise argparse.ArgumentTypeError(f"{text!r} is no clock: {fault}") from fault
+
+
 def _run(args: argparse.Namespace) -> int:
-    options = beam_options(args.rest)
-    counted = run_live(args.input, args.lake, read_policy(args.policy), args.as_of, options)
+    if args.action == "stop":
+        return _stop(args)
+    if args.action:
+        raise UsageError(f"There is no use for {args.action!r} here.")
+    for name in ("input", "lake"):
+        if not getattr(args, name):
+            raise UsageError(f"--{name} is required.")
+    words = [*args.rest, *([f"--savepoint_path={args.from_savepoint}"] if args.from_savepoint else [])]
+    options = beam_options(words)
+    store = args.postgres or (f"sqlite:///{Path(args.outbox).resolve()}" if args.outbox else None)
+    counted = run_live(
+        args.input, args.lake, read_policy(args.policy), args.as_of, options, store=store, clock=args.clock
+    )
     rejected = sum(count for name, count in counted.items() if name.startswith("rejected_"))
     print(
         f"{counted.get('lines_read', 0):,} lines read, {rejected:,} of them rejected; new rows in the lake: "
         + ", ".join(f"{name[5:]} {count:,}" for name, count in sorted(counted.items()) if name.startswith("rows_"))
     )
+    return 0
+
+
+def _stop(args: argparse.Namespace) -> int:
+    masters = [word.partition("=")[2] for word in args.rest if word.startswith("--flink_master=")]
+    if len(masters) != 1:
+        raise UsageError("Say where Flink is: milepost live stop --flink_master=HOST:PORT.")
+    place = stop(masters[0], args.job, args.savepoints)
+    print(f"Stopped; go on with --from-savepoint {place}")
     return 0
 
 

@@ -76,6 +76,8 @@ class Intake(Struct, frozen=True, forbid_unknown_fields=True):
     waybill_wait: Duration = Duration.of("72 h")
     """How long an event without an order waits for one that tells whose the waybill is."""
     max_record_bytes: Annotated[int, Meta(ge=1024)] = 1024 * 1024
+    out_of_order: Duration = Duration.of("5 min")
+    """How much later than a younger event an older one may come in; so long every deadline waits."""
 
 
 class Hubs(Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,6 +92,13 @@ class Reconcile(Struct, frozen=True, forbid_unknown_fields=True):
 
     tolerance: Duration = Duration.of("10 min")
     """How far two times of one thing may lie apart."""
+
+
+class Notify(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom to tell."""
+
+    channels: tuple[Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,31}$")], ...] = ("webhook",)
+    """Names of the relay's channels; each is told every milestone that is news once."""
 
 
 class Memory(Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,6 +117,7 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     memory: Memory = Memory()
     hubs: Hubs = Hubs()
     reconcile: Reconcile = Reconcile()
+    notify: Notify = Notify()
     carrier: Mapping[str, Override] = {}
     warehouse: Mapping[str, Override] = {}
 

@@ -188,3 +188,40 @@ class Rejection(Struct, array_like=True, gc=False):
     position: int
     """Line number, from 1."""
     received_ts: Micros
+
+
+class Status(Struct, array_like=True, gc=False):
+    """What is known of one parcel while it moves, with the evidence by which two such rows of it merge.
+
+    `…_by` names the event that told a thing, as its time and id: text that sorts as they do.
+    """
+
+    order_id: str
+    tracking_number: str
+    current_stage: str
+    current_rank: int
+    customer_id: Optional[str] = None
+    customer_by: Optional[str] = None
+    warehouse_id: Optional[str] = None
+    warehouse_by: Optional[str] = None
+    carrier: Optional[str] = None
+    carrier_by: Optional[str] = None
+    promised_delivery_ts: Optional[Micros] = None
+    promised_by: Optional[str] = None
+    latest_promised_delivery_ts: Optional[Micros] = None
+    latest_promised_by: Optional[str] = None
+    picked_at: Optional[Micros] = None
+    packed_at: Optional[Micros] = None
+    labeled_at: Optional[Micros] = None
+    carrier_scanned_at: Optional[Micros] = None
+    exception_at: Optional[Micros] = None
+    exception_reason: Optional[str] = None
+    out_for_delivery_at: Optional[Micros] = None
+    attempt_failed_at: Optional[Micros] = None
+    attempt_failed_reason: Optional[str] = None
+    available_for_pickup_at: Optional[Micros] = None
+    first_delivered_at: Optional[Micros] = None
+    """Of any leg: whether it is the delivery that counts depends on `first_returned_at`."""
+    first_returned_at: Optional[Micros] = None
+    """The earliest sign of a return."""
+    closed_at: Optional[Micros] = None

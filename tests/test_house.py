@@ -13,6 +13,9 @@ SOURCES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.p
 ALL = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "scripts").rglob("*.py"))]
 PURE = [
     "follow/journey",
+    "follow/status",
+    "tell/record",
+    "tell/statements",
     "watch/deadlines",
     "watch/telling",
     "watch/tracker",

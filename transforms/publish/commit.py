@@ -87,11 +87,12 @@ class CommitFn(beam.DoFn):
     BEFORE = ReadModifyWriteStateSpec("before", VarIntCoder())
     DUE = TimerSpec("due", TimeDomain.WATERMARK)
 
-    def __init__(self, lake: str, policy: Policy, every: Micros) -> None:
-        """Take the lake's path, the policy, and how often to commit in microseconds of event time."""
+    def __init__(self, lake: str, policy: Policy, every: Micros, grid: Micros) -> None:
+        """Take the lake's path, the policy, how often to commit, and the grid of the timer; both in microseconds."""
         self.lake = Lake(Path(lake))
         self.policy = policy
         self.every = every
+        self.grid = max(every, grid)
 
     def process(
         self,
@@ -118,7 +119,7 @@ class CommitFn(beam.DoFn):
         if rows >= MOST_ROWS or (not first and now - since.read() >= self.every):
             self._commit(gathered, count, before)
         elif first:
-            due.set(Timestamp(micros=(timestamp.micros // self.every + 1) * self.every))
+            due.set(Timestamp(micros=(timestamp.micros // self.grid + 1) * self.grid))
 
     @on_timer(DUE)
     def on_due(
@@ -153,19 +154,21 @@ class Publish(beam.PTransform):
     Late: a row of any age is added to its partition.
     """
 
-    def __init__(self, lake: str, policy: Policy, every: Micros = MINUTE) -> None:
-        """Take the lake's path, the policy, and how often to commit in microseconds of event time."""
+    def __init__(self, lake: str, policy: Policy, every: Micros = MINUTE, grid: Micros = MINUTE) -> None:
+        """Take the lake's path, the policy, how often to commit, and the grid of the timer; both in microseconds."""
         super().__init__()
         self.lake = lake
         self.policy = policy
         self.every = every
+        self.grid = grid
 
     def expand(self, rows: beam.PCollection[Rows]) -> beam.PCollection[None]:
         """Wire the one committer."""
         return (
             rows
             | "ToCommitter" >> beam.Map(to_committer).with_output_types(tuple[int, tuple[str, pa.RecordBatch]])
-            | "Commit" >> beam.ParDo(CommitFn(self.lake, self.policy, self.every)).with_output_types(type(None))
+            | "Commit"
+            >> beam.ParDo(CommitFn(self.lake, self.policy, self.every, self.grid)).with_output_types(type(None))
         )
 
 

@@ -13,6 +13,7 @@ from schemas.policy import Policy
 from schemas.rejections import Rejected, rejection
 from schemas.rows import Rejection
 from schemas.tables import ALERTS, EVENTS, REJECTIONS
+from transforms.follow.status import pack_statuses
 from transforms.shards import ShardFn
 from transforms.visits.pieces import pack_visits
 from transforms.watch.tracker import News, Tracker, Waiting
@@ -21,18 +22,19 @@ from transforms.watch.tracker import News, Tracker, Waiting
 class FollowAndWatchFn(ShardFn[News, Any]):
     """The shell around `Tracker`; state and timer are `ShardFn`'s."""
 
-    ALERTS, PIECES, REJECTED = "alerts", "pieces", "rejected"
+    ALERTS, PIECES, REJECTED, STATUSES = "alerts", "pieces", "rejected", "statuses"
 
-    def __init__(self, policy: Policy, grid: int) -> None:
-        """Take the policy and the timer's grid in microseconds."""
+    def __init__(self, policy: Policy, grid: int, *, statuses: bool = False) -> None:
+        """Take the policy, the timer's grid in microseconds, and whether to tell how parcels stand."""
         super().__init__(grid)
         self.policy = policy
+        self.statuses = statuses
         self.accepted = beam.metrics.Metrics.counter("milepost", "events_accepted")
         self.repeated = beam.metrics.Metrics.counter("milepost", "events_repeated")
 
     def start(self) -> Tracker:
         """Give a tracker that remembers nothing."""
-        return Tracker(self.policy)
+        return Tracker(self.policy, statuses=self.statuses)
 
     def feed(self, machine: Any, packed: bytes) -> News:  # noqa: ANN401
         """Let the tracker take a batch of events."""
@@ -40,7 +42,7 @@ class FollowAndWatchFn(ShardFn[News, Any]):
         return news
 
     def emit(self, shard: int, news: News) -> Iterator[Any]:
-        """Give accepted events, rows of alerts, pieces of visits, and events whose order never became known."""
+        """Give accepted events, rows of alerts, pieces of visits, events without an order, and how parcels stand."""
         if news.events:
             yield to_batch(news.events, EVENTS.row_schema)
             self.accepted.inc(len(news.events))
@@ -52,6 +54,8 @@ class FollowAndWatchFn(ShardFn[News, Any]):
         if news.unresolved:
             rows = [unresolved(one) for one in news.unresolved]
             yield pvalue.TaggedOutput(self.REJECTED, to_batch(rows, REJECTIONS.row_schema))
+        if news.statuses:
+            yield pvalue.TaggedOutput(self.STATUSES, pack_statuses(news.statuses))
 
 
 def unresolved(waiting: Waiting) -> Rejection:
@@ -69,20 +73,26 @@ class FollowAndWatch(beam.PTransform):
     Takes: (shard, packed events), global window.
     Gives: the tagged outputs `events` (batches of accepted events, each event once), `alerts` (batches of alert rows:
         troubles on arrival, absences when the watermark passes their due time), `pieces` ((shard, packed pieces of
-        visits)), `rejected` (events whose waybill never got an order). Shuffles once, by shard.
+        visits)), `rejected` (events whose waybill never got an order), and if asked for `statuses` (packed rows of the
+        parcels whose status changed). Shuffles once, by shard.
     Late: any lateness is taken as long as the parcel is in mind; what was told too early is retracted.
     """
 
-    def __init__(self, policy: Policy, grid: int) -> None:
-        """Take the policy and the timer's grid in microseconds."""
+    def __init__(self, policy: Policy, grid: int, *, statuses: bool = False) -> None:
+        """Take the policy, the timer's grid in microseconds, and whether to tell how parcels stand."""
         super().__init__()
         self.policy = policy
         self.grid = grid
+        self.statuses = statuses
 
     def expand(self, batches: beam.PCollection[tuple[int, bytes]]) -> Any:  # noqa: ANN401
         """Wire the one step."""
-        fn = FollowAndWatchFn(self.policy, self.grid)
-        step = beam.ParDo(fn).with_output_types(
-            pa.RecordBatch, alerts=pa.RecordBatch, pieces=tuple[int, bytes], rejected=pa.RecordBatch
-        )
-        return batches | "Follow" >> step.with_outputs(fn.ALERTS, fn.PIECES, fn.REJECTED, main="events")
+        fn = FollowAndWatchFn(self.policy, self.grid, statuses=self.statuses)
+        types: dict[str, Any] = {
+            fn.ALERTS: pa.RecordBatch,
+            fn.PIECES: tuple[int, bytes],
+            fn.REJECTED: pa.RecordBatch,
+            **({fn.STATUSES: bytes} if self.statuses else {}),
+        }
+        step = beam.ParDo(fn).with_output_types(pa.RecordBatch, **types)
+        return batches | "Follow" >> step.with_outputs(*types, main="events")

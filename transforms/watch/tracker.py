@@ -14,8 +14,9 @@ from msgspec import Struct, field
 from schemas.events import Event, EventBatch, Origin
 from schemas.fields import Micros
 from schemas.policy import Policy
-from schemas.rows import Alert, Visit
+from schemas.rows import Alert, Status, Visit
 from transforms.follow.journey import Journey, Scan, fold
+from transforms.follow.status import digest, status
 from transforms.visits.bursts import VALUABLE, bursts, closing_notice
 from transforms.watch.deadlines import alerts, deadlines, next_due
 from transforms.watch.telling import Told, tell
@@ -31,6 +32,8 @@ class Tracked(Struct, array_like=True):
     wake_ts: Optional[Micros] = None
     carriers: list[str] = field(default_factory=list)
     closed_told: Optional[Micros] = None
+    stated: int = 0
+    """Digest of the status told last."""
 
 
 class Waiting(Struct, array_like=True):
@@ -60,6 +63,7 @@ class News(Struct):
         visits: pieces of visits of the parcels whose visits are followed live.
         unresolved: events whose order never became known.
         repeated: number of events that had been taken before.
+        statuses: of the parcels whose status changed, if it is asked for.
     """
 
     events: list[Event] = field(default_factory=list)
@@ -67,14 +71,16 @@ class News(Struct):
     visits: list[Visit] = field(default_factory=list)
     unresolved: list[Waiting] = field(default_factory=list)
     repeated: int = 0
+    statuses: list[Status] = field(default_factory=list)
 
 
 class Tracker:
     """Follows the parcels of one shard."""
 
-    def __init__(self, policy: Policy) -> None:
-        """Start with nothing in mind."""
+    def __init__(self, policy: Policy, *, statuses: bool = False) -> None:
+        """Start with nothing in mind; with `statuses`, tell how parcels stand whenever that changes."""
         self.policy = policy
+        self.statuses = statuses
         self.memory = Memory()
         self._agenda: list[tuple[Micros, str, str]] = []
 
@@ -93,6 +99,8 @@ class Tracker:
                     self._resolve(event.tracking_number, news, touched)
         for tracked in touched.values():
             self._reassess(tracked, news)
+            if self.statuses:
+                self._state(tracked, news)
         return news
 
     def settle(self, until: Micros) -> News:
@@ -210,6 +218,14 @@ class Tracker:
         if wake != tracked.wake_ts:
             tracked.wake_ts = wake
             heapq.heappush(self._agenda, (wake, journey.tracking_number, journey.order_id))
+
+    def _state(self, tracked: Tracked, news: News) -> None:
+        """Tell how a parcel stands, unless that was told before."""
+        now = status(tracked.journey)
+        stated = digest(now)
+        if stated != tracked.stated:
+            tracked.stated = stated
+            news.statuses.append(now)
 
     def _forget_ts(self, journey: Journey) -> Micros:
         keep = self.policy.memory

@@ -1,8 +1,4 @@
-"""Sources: where events come from, what the horizon is, and how finely time must be watched.
-
-The graph never asks whether its input ends. Each kind of source answers for itself: how to read blocks of lines, up to
-which time the world is known, and on which grid timers may lie.
-"""
+"""Replay: a bounded source of files of JSON lines, and of what the lake knows of the same parcels."""
 
 import codecs
 import glob
@@ -13,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import apache_beam as beam
 import msgspec
@@ -41,21 +37,6 @@ _COLUMNS = ", ".join(
 )
 
 _SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
-
-
-class Source(Protocol):
-    """Where events come from."""
-
-    as_of: Micros | None
-    """The horizon where it is fixed beforehand."""
-    grid: Micros
-    """Grid of the timers, in microseconds: fine when live, coarse in a replay. Results never depend on it."""
-
-    def read(self) -> beam.PTransform:
-        """Give the transform that reads blocks of lines."""
-
-    def horizon(self, newest: beam.PCollection[Micros]) -> pvalue.AsSingleton:
-        """Give the time up to which the world is known; `newest` has the newest event time of each block."""
 
 
 class Replay:

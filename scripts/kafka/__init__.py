@@ -1,0 +1,1 @@
+"""A Kafka broker for trials: its set-up, and starting it."""

@@ -1,0 +1,1 @@
+"""A Postgres cluster for trials, out of the server that is installed."""

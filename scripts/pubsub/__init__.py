@@ -1,0 +1,1 @@
+"""The Pub/Sub emulator for trials, and starting it."""

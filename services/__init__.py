@@ -1,0 +1,1 @@
+"""Doors: long-running processes that are no Beam job."""
