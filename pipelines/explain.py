@@ -279,7 +279,8 @@ def _told(entry: Row) -> tuple[str, ...]:
             what, remark, detail = entry["stage"], entry["remark"], ", ".join(filter(None, details))
         case "hub_scan":
             what, remark, came = entry["stage"], "hub scan", ""
-            detail = f"at {entry['hub']}, code {entry['code']}, {entry['source']}"
+            place = f"at {entry['hub']}, " if entry["hub"] else ""
+            detail = f"{place}code {entry['code']}, {entry['source']}"
         case _:
             what, remark, came = entry["kind"], f"alert {entry['state']}", ""
             detail = f"due {_time(entry['due_ts'])}: {entry['evidence']}"

@@ -18,7 +18,9 @@ pytestmark = [pytest.mark.flink, pytest.mark.usefixtures("flink")]
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 180
-NIGHTLY_TABLES = ("hub_scans", "hub_legs", "shipments")
+NIGHTLY_TABLES = (
+    "hub_files", "hub_scans", "hub_legs", "reconciliation", "shipments", "events", "milestones", "alerts", "visits",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
