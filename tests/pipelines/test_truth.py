@@ -10,6 +10,7 @@ from pipelines.cli import main
 from pipelines.query import open_lake
 from pipelines.simulate import run
 from tests.pipelines.lakes import raw
+from transforms.reconcile import stays
 
 LIVE = {
     "milestones": "milestones",
@@ -89,6 +90,14 @@ def test_nightly_every_true_row_is_found_and_none_beside(lake: Path, shop: Path,
     count, lacking, extra = differences(lake, shop, name, NIGHTLY[name])
     assert count > 0
     assert (lacking, extra) == ([], [])
+
+
+def test_legs_are_the_same_however_few_waybills_are_walked_at_a_time(followed, shop, tmp_path, monkeypatch):
+    shutil.copytree(followed, tmp_path / "lake")
+    monkeypatch.setattr(stays, "MOST", 700)
+    nightly(shop, tmp_path / "lake")
+    for name in ("nightly/hub_legs", "nightly/shipments"):
+        assert differences(tmp_path / "lake", shop, name, NIGHTLY[name])[1:] == ([], [])
 
 
 def test_no_alert_lies_beyond_the_horizon(lake: Path):

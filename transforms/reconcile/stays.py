@@ -7,17 +7,21 @@ import duckdb
 
 from schemas.stages import CARRIER_STAGES, TROUBLE_STAGES
 from transforms.follow.in_sql import quoted
-from transforms.hubs.legs import GONE, GONE_STAGES, HUB_STAGES, legs_of
+from transforms.hubs.legs import GONE, GONE_STAGES, HUB_STAGES, LEGS, legs_of
 from transforms.reconcile.match import listed
 from transforms.reconcile.scope import Scope
+
+MOST = 2_000_000
+"""Scans whose legs are walked at a time, about: what DuckDB holds it can spill, what is walked it cannot."""
 
 _SIGHTINGS = """
 select * from (
     select tracking_number, if(stage in {at_hub}, hub, '') as hub, epoch_us(scan_ts) as ts,
         coalesce(list_position({hubs}, stage) - 1, {gone_kind})::tinyint as kind
-    from scans where stage in {at_hub} or stage in {gone}
+    from scans where (stage in {at_hub} or stage in {gone}) and {part}
     union all
-    select tracking_number, '', epoch_us(event_ts), {gone_kind}::tinyint from sightings where stage in {gone})
+    select tracking_number, '', epoch_us(event_ts), {gone_kind}::tinyint
+    from sightings where stage in {gone} and {part})
 order by tracking_number, ts, kind, hub
 """
 
@@ -85,6 +89,14 @@ def tell_time(db: duckdb.DuckDBPyConnection, scope: Scope, carrier: str) -> None
         "high_value": str(scope.policy.visits.high_value),
         "longest": str(int(scope.policy.hubs.longest_stay)),
     }
-    db.register("walked", legs_of(db.sql(_SIGHTINGS.format(**words)).to_arrow_table()))
+    ((scans,),) = db.execute("select count(*) from scans").fetchall()
+    parts = 1 + scans // MOST
+    db.register("no_legs", LEGS.empty_table())
+    db.execute("create temp table walked as from no_legs")
+    for number in range(parts):
+        part = f"hash(tracking_number) % {parts} = {number}"
+        db.register("walked_part", legs_of(db.sql(_SIGHTINGS.format(part=part, **words)).to_arrow_table()))
+        db.execute("insert into walked from walked_part")
+        db.unregister("walked_part")
     for statement in (_LEGS, _TALLIES, _INCIDENTS):
         db.execute(statement.format(**words))
