@@ -1,42 +1,46 @@
-"""Flink for runs that do not end: options that lose nothing, and how to stop a job so that it can go on later.
+"""Flink for runs that do not end: options that lose nothing, in one place.
 
 Figures behind the defaults: without a limit on a bundle's time a checkpointed job may give nothing for tens of seconds,
 and each timer of portable Flink costs about 20 ms, so timers lie on a grid (`Source.grid`).
 """
 
-import json
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
-from typing import Any
+import hashlib
+import os
+import shutil
+from pathlib import Path
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
+from pipelines.checkpoints import Checkpoints
 from pipelines.engine import FLINK
 from pipelines.errors import UsageError
 
 DEFAULTS: dict[str, object] = {
-    "streaming": True,
     "checkpointing_interval": 10_000,
     "max_bundle_time_mills": 200,
     "max_bundle_size": 1_000,
+    # In the workers' own memory, and whole in each checkpoint: what is open is small.
+    "state_backend": "filesystem",
+    # A job that is killed as a whole leaves its last checkpoint.
+    "externalized_checkpoints_enabled": True,
+    "retain_externalized_checkpoints_on_cancellation": True,
 }
 """Of an unbounded run, unless they are given: milliseconds where they are times."""
 
-_PATIENCE = 120
-"""Seconds that a savepoint may take."""
+LONGEST = 600_000
+"""Milliseconds between two checkpoints at most: so long a source keeps what was read, and a kill takes back."""
 
 
-def unbounded_options(options: PipelineOptions, *, ends: bool = False) -> PipelineOptions:
+def unbounded_options(options: PipelineOptions, lake: str, checkpoints: Checkpoints) -> PipelineOptions:
     """Give options with what an unbounded run needs.
 
     Args:
         options: as they are given.
-        ends: it is a trial whose sources end by themselves, and the job with them.
+        lake: names the job.
+        checkpoints: where its state goes.
 
     Raises:
-        UsageError: they would lose data, or the runner cannot do it.
+        UsageError: they would lose data, or the runner cannot do it, or something is missing.
     """
     runner = options.view_as(StandardOptions).runner
     if runner not in FLINK:
@@ -45,64 +49,51 @@ def unbounded_options(options: PipelineOptions, *, ends: bool = False) -> Pipeli
         )
     given = options.get_all_options(drop_default=True, retain_unknown_options=True)
     if "shutdown_sources_after_idle_ms" in given:
-        raise UsageError("--shutdown_sources_after_idle_ms ends a job before it has told all that it read.")
-    interval = given.get("checkpointing_interval")
-    if interval is not None and int(interval) <= 0:
-        raise UsageError("Without checkpoints nothing is ever acknowledged: --checkpointing_interval must be above 0.")
-    idle = {"shutdown_sources_after_idle_ms": 1_000} if ends else {}
+        # Measured: from then on Flink takes no checkpoint any more.
+        raise UsageError("--shutdown_sources_after_idle_ms would end the checkpoints of a source that never ends.")
+    _check_interval(str(given.get("checkpointing_interval", DEFAULTS["checkpointing_interval"])))
+    if runner == "FlinkRunner":
+        _check_there(given)
+    wanted = {
+        **DEFAULTS,
+        "job_name": job_name(lake),
+        "state_backend_storage_path": checkpoints.uri,
+    }
     words = [
-        f"--{name}={value}" for name, value in (DEFAULTS | idle).items() if name not in given and value is not True
+        f"--{name}" if value is True else f"--{name}={value}" for name, value in wanted.items() if name not in given
     ]
     added = PipelineOptions([*words, "--streaming"]).get_all_options(drop_default=True, retain_unknown_options=True)
     return options.from_dictionary({**added, **given})
 
 
-def stop(master: str, job: str | None = None, savepoints: str | None = None) -> str:
-    """Stop a job with a savepoint; give where it lies.
-
-    Args:
-        master: REST address of the cluster, as host:port.
-        job: which one; needed where several run.
-        savepoints: folder for the savepoint; default the cluster's own.
-
-    Raises:
-        UsageError: there is no such job, or no cluster.
-        RuntimeError: the savepoint failed.
-    """
-    if job is None:
-        running = [one["jid"] for one in _ask(master, "/jobs/overview")["jobs"] if one["state"] == "RUNNING"]
-        if len(running) != 1:
-            told = "none" if not running else ", ".join(running)
-            raise UsageError(f"Say which job to stop (--job): running at {master}: {told}.")
-        (job,) = running
-    # Not drained: that would push the watermark to infinity, and every deadline would fire.
-    asked = {"drain": False, **({"targetDirectory": savepoints} if savepoints else {})}
-    request = _ask(master, f"/jobs/{job}/stop", asked)["request-id"]
-    until = time.monotonic() + _PATIENCE
-    while time.monotonic() < until:
-        told = _ask(master, f"/jobs/{job}/savepoints/{request}")
-        if told["status"]["id"] == "COMPLETED":
-            operation = told["operation"]
-            if "location" not in operation:
-                raise RuntimeError(f"The savepoint of job {job} failed: {_root(operation)}.")
-            return str(operation["location"])
-        time.sleep(0.5)
-    raise RuntimeError(f"The savepoint of job {job} took longer than {_PATIENCE} s; it may still come.")
+def job_name(lake: str) -> str:
+    """Give the name of a lake's job, by which it is found on a cluster."""
+    place = hashlib.blake2b(str(Path(lake).resolve()).encode(), digest_size=6).hexdigest()
+    return f"milepost-live-{place}"
 
 
-def _root(operation: Mapping[str, Any]) -> str:
-    trace = str(operation.get("failure-cause", {}).get("stack-trace", "no reason given"))
-    causes = [line for line in trace.splitlines() if line.startswith("Caused by: ")]
-    return (causes or trace.splitlines())[-1].removeprefix("Caused by: ")
+def master_of(options: PipelineOptions) -> str | None:
+    """Give the REST address of the cluster that options name; None where Flink is embedded."""
+    master = options.get_all_options(retain_unknown_options=True).get("flink_master")
+    if master is None or str(master).startswith("["):
+        return None
+    return str(master).removeprefix("http://").rstrip("/")
 
 
-def _ask(master: str, path: str, body: object = None) -> Any:  # noqa: ANN401
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"http://{master}{path}", data, {"Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read())
-    except urllib.error.HTTPError as fault:
-        raise UsageError(f"Flink at {master} has no such job.") from fault
-    except OSError as fault:
-        raise UsageError(f"There is no Flink at {master}.") from fault
+def _check_interval(text: str) -> None:
+    if not text.lstrip("-").isdecimal() or not 0 < int(text) <= LONGEST:
+        raise UsageError(
+            f"--checkpointing_interval must be from 1 to {LONGEST} milliseconds:"
+            " without checkpoints nothing is ever acknowledged, and a kill loses what was read."
+        )
+
+
+def _check_there(given: dict[str, object]) -> None:
+    """Say what is missing before anything is started."""
+    jar = given.get("flink_job_server_jar")
+    if jar is not None and not Path(str(jar)).is_file():
+        raise UsageError(f"There is no job server at {jar}; scripts/flink/setup makes one.")
+    home = os.environ.get("JAVA_HOME")
+    java = Path(home, "bin", "java") if home else None
+    if not (java.is_file() if java else shutil.which("java")):
+        raise UsageError("Flink needs Java 17, and there is no java here; install it, or set JAVA_HOME.")

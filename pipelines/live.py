@@ -7,7 +7,7 @@ Run it as `milepost live …` or `python -m pipelines.live …`; options it does
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,9 +17,11 @@ import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.arguments import moment
+from pipelines.checkpoints import ANEW, Checkpoints, Run
+from pipelines.cluster import Cluster
 from pipelines.engine import beam_options, run_graph
 from pipelines.errors import UsageError
-from pipelines.flink import stop, unbounded_options
+from pipelines.flink import job_name, master_of, unbounded_options
 from pipelines.sources import Source, is_live, open_source
 from schemas.clock import WALL, Clock
 from schemas.fields import SECOND, Micros
@@ -35,6 +37,9 @@ from transforms.tell.tell import Tell
 from transforms.visits.group_visits import GroupVisits
 from transforms.visits.watch_silence import WatchSilence
 from transforms.watch.follow_and_watch import FollowAndWatch
+
+STATE = "checkpoints"
+"""Folder in the lake's for the state of a run that never ends."""
 
 EVERY: Micros = 20 * SECOND
 """How often rows are committed to the lake while events come in: they show well within a minute."""
@@ -114,7 +119,7 @@ def label(table: str, batch: pa.RecordBatch) -> Rows:
 
 
 def run_live(
-    uri: str,
+    uris: str | Sequence[str],
     lake: str,
     policy: Policy,
     as_of: Micros | None = None,
@@ -122,17 +127,24 @@ def run_live(
     *,
     store: str | None = None,
     clock: Clock = WALL,
+    checkpoints: str | None = None,
+    fresh: bool = False,
 ) -> dict[str, int]:
     """Run the graph over a source, to its end if it has one; give the counters.
 
+    A source that never ends is gone on with where its last run was, however that ended: a job of this lake that runs
+    on the cluster is watched, else its newest checkpoint is taken up, else what the lake knows.
+
     Args:
-        uri: a file, folder or glob, or a source that never ends.
+        uris: a file, folder or glob, or one or several sources that never end.
         lake: folder of the lake; made if it is not there.
         policy: the limits.
         as_of: horizon of a replay.
         options: Beam's.
         store: address of a database, a DSN of Postgres or sqlite:///PATH; its tables are made or brought up to date.
         clock: what time it is for a source that never ends.
+        checkpoints: folder of the state of a run that never ends; default one within the lake.
+        fresh: forget that state.
 
     Raises:
         UsageError: the source or an option cannot be used.
@@ -140,16 +152,51 @@ def run_live(
         StoreError: the database cannot be used.
     """
     options = options or PipelineOptions([])
-    if is_live(uri):
-        options = unbounded_options(options, ends=bool(clock.until))
-    source = open_source(uri, lake, policy, clock, as_of)
+    uris = [uris] if isinstance(uris, str) else list(uris)
+    state = Checkpoints(Path(checkpoints or Path(lake, STATE))) if is_live(uris[0]) else None
+    if state:
+        options = unbounded_options(options, lake, state)
+    source = open_source(uris, lake, policy, clock, as_of)
     held = Lake(lake).check(create=True)
     if store is not None:
         migrate(store)
     with held.following():
         held.remember(policy)
+        if state and _watched(options, lake):
+            return {}
+        if state:
+            options = _go_on(options, state, Run(tuple(uris), store is not None), fresh=fresh)
         graph = partial(build_live, source=source, lake=lake, policy=policy, store=store, clock=clock)
-        return run_graph(graph, options, "Following parcels")
+        try:
+            return run_graph(graph, options, "Following parcels")
+        except RuntimeError as fault:
+            if state and "restore" in str(fault).lower():
+                raise UsageError(
+                    f"The state in {state.folder} does not fit this version of the graph; {ANEW}."
+                ) from fault
+            raise
+
+
+def _watched(options: PipelineOptions, lake: str) -> bool:
+    """Watch the lake's job to its end if it runs already: whoever started it has gone, the job has not."""
+    master = master_of(options)
+    if master is None:
+        return False
+    running = Cluster(master).running(job_name(lake))
+    for job in running:
+        print(f"The job {job} follows this lake already; watching it.", file=sys.stderr, flush=True)
+        Cluster(master).watch(job)
+    return bool(running)
+
+
+def _go_on(options: PipelineOptions, state: Checkpoints, run: Run, *, fresh: bool) -> PipelineOptions:
+    """Let a job begin with the newest checkpoint, unless a savepoint is named."""
+    given = options.get_all_options(drop_default=True, retain_unknown_options=True)
+    found = state.begin(run, fresh=fresh)
+    if found is None or "savepoint_path" in given:
+        return options
+    print(f"Going on with {found}.", file=sys.stderr, flush=True)
+    return options.from_dictionary({**given, "savepoint_path": found.as_uri()})
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -159,8 +206,9 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.add_argument(
         "--input",
         metavar="SRC",
+        action="append",
         help="a file, folder or glob of JSON lines (also .gz), or spool://DIR, kafka://HOST:PORT/TOPIC, "
-        "pubsub://PROJECT/SUBSCRIPTION",
+        "pubsub://PROJECT/SUBSCRIPTION, which may be given several times",
     )
     parser.add_argument("--lake", metavar="DIR", help="folder of the lake; made if it is not there")
     told = parser.add_mutually_exclusive_group()
@@ -169,7 +217,11 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     told.add_argument("--outbox", metavar="FILE", help="the same in a file of SQLite, where there is no Postgres")
     parser.add_argument("--as-of", type=moment, metavar="TS", help="horizon of a replay; default the newest event")
     parser.add_argument("--policy", metavar="FILE", help="TOML file of limits; default the built-in ones")
-    parser.add_argument("--from-savepoint", metavar="PATH", help="go on where `milepost live stop` stopped")
+    parser.add_argument("--checkpoints", metavar="DIR", help="state of a run that never ends, with which the next one "
+                        f"goes on; default {STATE} in the lake")  # fmt: skip
+    anew = parser.add_mutually_exclusive_group()
+    anew.add_argument("--from-savepoint", metavar="PATH", help="go on where `milepost live stop` stopped")
+    anew.add_argument("--fresh", action="store_true", help="forget that state, and begin with what the lake knows")
     parser.add_argument("--clock", type=clock, default=WALL, metavar="JSON", help=argparse.SUPPRESS)
     parser.add_argument("--job", help="of stop: which job, where several run")
     parser.add_argument("--savepoints", metavar="DIR", help="of stop: where to; default the cluster's own folder")
@@ -196,7 +248,15 @@ def _run(args: argparse.Namespace) -> int:
     options = beam_options(words)
     store = args.postgres or (f"sqlite:///{Path(args.outbox).resolve()}" if args.outbox else None)
     counted = run_live(
-        args.input, args.lake, read_policy(args.policy), args.as_of, options, store=store, clock=args.clock
+        args.input,
+        args.lake,
+        read_policy(args.policy),
+        args.as_of,
+        options,
+        store=store,
+        clock=args.clock,
+        checkpoints=args.checkpoints,
+        fresh=args.fresh,
     )
     rejected = sum(count for name, count in counted.items() if name.startswith("rejected_"))
     print(
@@ -210,7 +270,7 @@ def _stop(args: argparse.Namespace) -> int:
     masters = [word.partition("=")[2] for word in args.rest if word.startswith("--flink_master=")]
     if len(masters) != 1:
         raise UsageError("Say where Flink is: milepost live stop --flink_master=HOST:PORT.")
-    place = stop(masters[0], args.job, args.savepoints)
+    place = Cluster(masters[0]).stop(args.job, args.savepoints)
     print(f"Stopped; go on with --from-savepoint {place}")
     return 0
 

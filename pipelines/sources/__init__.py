@@ -4,13 +4,16 @@ The graph never asks whether its input ends. Each kind of source answers for its
 which time the world is known, and on which grid timers may lie.
 """
 
+from collections.abc import Sequence
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from pipelines.errors import UsageError
+from pipelines.sources.known import Recall
+from pipelines.sources.live import Live
 from pipelines.sources.replay import Replay, find_files, open_lines, read_blocks
 from pipelines.sources.source import Source
 from pipelines.sources.spool import SpoolSource
-from pipelines.sources.unbounded import LineSource, Live, Timing
+from pipelines.sources.unbounded import LineSource, Timing
 from schemas.clock import WALL, Clock
 from schemas.fields import Micros
 from schemas.policy import Policy
@@ -36,34 +39,57 @@ def is_live(uri: str) -> bool:
     return uri.partition("://")[0] in SCHEMES
 
 
+HOLD = 60.0
+"""Seconds from which on what is put away for good is done for the source: rows are committed well within them."""
+
+
 def open_source(
-    uri: str, lake: str, policy: Policy | None = None, clock: Clock = WALL, as_of: Micros | None = None
+    uris: str | Sequence[str],
+    lake: str,
+    policy: Policy | None = None,
+    clock: Clock = WALL,
+    as_of: Micros | None = None,
+    hold: float = HOLD,
 ) -> Source:
     """Give the source that a user named.
 
     Args:
-        uri: a file, folder or glob; or `spool://DIR`, `kafka://HOST:PORT/TOPIC[?group=NAME&readers=N]`,
+        uris: a file, folder or glob; or one or several of `spool://DIR`, `kafka://HOST:PORT/TOPIC[?group=NAME&readers=N]`,
             `pubsub://PROJECT/SUBSCRIPTION[?readers=N]`.
-        lake: the lake whose knowledge a replay starts with.
+        lake: the lake with whose knowledge a run begins.
         policy: tells how much out of order events may come; default the built-in one.
         clock: tells a live source what time it is.
         as_of: the horizon of a replay.
+        hold: seconds from which on what the engine has put away is done for a live source.
 
     Raises:
         UsageError: there is no such source, or it cannot be read.
     """
-    if not is_live(uri):
+    uris = [uris] if isinstance(uris, str) else list(uris)
+    for uri in uris:
         scheme = uri.partition("://")
-        if scheme[1]:
+        if scheme[1] and not is_live(uri):
             known = ", ".join(f"{name}://" for name in SCHEMES)
             raise UsageError(f"There is no source {scheme[0]}://; there are {known}, and files.")
-        return Replay(uri, lake, as_of)
+    if not is_live(uris[0]):
+        if len(uris) > 1:
+            raise UsageError("Several inputs may be given where none of them ends; files are named by a glob.")
+        return Replay(uris[0], lake, as_of)
     if as_of is not None:
         raise UsageError("A horizon (--as-of) is for the replay of files; a live source's is the time itself.")
-    timing = Timing(clock, (policy or Policy()).intake.out_of_order)
-    source = _open(urlsplit(uri), uri, timing)
-    source.check()
-    return Live(source)
+    policy = policy or Policy()
+    timing = Timing(clock, policy.intake.out_of_order, hold)
+    sources: list[LineSource] = []
+    for uri in uris:
+        if not is_live(uri):
+            raise UsageError(f"{uri} ends, the other inputs do not; replay it in a run of its own.")
+        source = _open(urlsplit(uri), uri, timing)
+        if source.name in [one.name for one in sources]:
+            raise UsageError(f"{source.name} is named twice.")
+        source.check()
+        sources.append(source)
+    sources[0].recall = Recall(lake, policy.memory)
+    return Live(sources)
 
 
 def _open(parts: SplitResult, uri: str, timing: Timing) -> LineSource:

@@ -125,10 +125,12 @@ class KafkaSource(LineSource):
             parts = min(len(self.partitions(consumer, 10)), self.readers, desired_num_splits)
         finally:
             consumer.close()
-        return [
+        split: list[LineSource] = [
             KafkaSource(self.servers, self.topic, self.timing, self.group, 1, self.settings, part, parts)
             for part in range(parts)
         ]
+        split[0].recall = self.recall
+        return split
 
     def create_reader(self, options: object, checkpoint_mark: Mark | None) -> "KafkaReader":
         """Give a reader that goes on after a mark, or at what the group has committed, or at the beginning."""

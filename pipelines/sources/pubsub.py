@@ -56,7 +56,11 @@ class PubSubSource(LineSource):
 
     def split(self, desired_num_splits: int, options: object = None) -> list[LineSource]:
         """Give as many parts as are to read at a time: Pub/Sub spreads the messages over them."""
-        return [PubSubSource(self.project, self.short, self.timing, 1, part) for part in range(self.readers)]
+        split: list[LineSource] = [
+            PubSubSource(self.project, self.short, self.timing, 1, part) for part in range(self.readers)
+        ]
+        split[0].recall = self.recall
+        return split
 
     def create_reader(self, options: object, checkpoint_mark: Mark | None) -> "PubSubReader":
         """Give a reader that goes on after a mark of this process, or with what is not acknowledged."""

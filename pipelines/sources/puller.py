@@ -18,7 +18,7 @@ LOG = logging.getLogger(__name__)
 
 AT_ONCE = 1_000
 """Messages that are pulled, extended or acknowledged with one call."""
-KEPT = 200_000
+KEPT = 500_000
 KEPT_BYTES = 256 * 1024 * 1024
 """How much is kept at most; then nothing more is pulled until some of it is done."""
 LEASE = 60

@@ -13,29 +13,21 @@ from typing import BinaryIO
 
 import apache_beam as beam
 import msgspec
-import pyarrow as pa
 from apache_beam import pvalue
 
 from pipelines.errors import UsageError
 from pipelines.progress import READ
-from schemas.events import Event, to_json
+from pipelines.sources.known import known_of
 from schemas.fields import DAY, SECOND, Micros
 from schemas.lines import KNOWN, LineBlock
 from schemas.rejections import KEPT_BYTES
-from schemas.stages import CLOSING_STAGES
-from schemas.tables import EVENTS, REJECTIONS, VISITS
-from transforms.ingest.decode import decode
-from transforms.ingest.validate import LATEST_PROMISE, validate
+from schemas.tables import EVENTS, REJECTIONS
 from transforms.publish.lake import Lake, connect
 
 BLOCK = 4 * 1024 * 1024
 """Bytes of lines handed over as one element."""
 
 _WAYBILL = re.compile(rb'"tracking_number"\s*:\s*("(?:[^"\\]|\\.)*")')
-_COLUMNS = ", ".join(
-    f"epoch_us({column.name})" if pa.types.is_timestamp(column.type) else column.name for column in EVENTS.row_schema
-)
-
 _SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 
 
@@ -129,40 +121,12 @@ def newest_known(lake: str) -> Micros:
 
 
 def read_known(files: list[str], lake: str, as_of: Micros | None) -> Iterator[LineBlock]:
-    """Give, as lines, what a lake knows of the parcels that these files may concern; nothing where it knows nothing.
-
-    Those are the parcels whose waybills the files name, those still open, for which time goes on without an event, and
-    the events that found no order before.
-    """
+    """Give, as lines, what a lake knows of the parcels that these files may concern; nothing where it knows nothing."""
     held = Lake(lake)
     if held.delta(EVENTS) is None and held.delta(REJECTIONS) is None:
         return
     waybills = {found for name in files for block in read_blocks(name) for found in _WAYBILL.findall(block.lines)}
-    with connect() as db:
-        db.register("named", pa.table({"tracking_number": pa.array(sorted(filter(None, map(_text, waybills))))}))
-        latest = "true" if as_of is None else f"event_ts <= make_timestamptz({as_of})"
-        db.execute(f"create temp view events as from {held.rows(EVENTS)} where {latest}")
-        closing = ", ".join(f"'{stage}'" for stage in sorted(CLOSING_STAGES))
-        db.execute(
-            f"""create temp table wanted as
-            from named
-            union select tracking_number from events group by order_id, tracking_number
-                having not bool_or(stage in ({closing}))
-            union select tracking_number from {held.rows(VISITS)} where not closed"""
-        )
-        known = db.execute(f"select {_COLUMNS} from events semi join wanted using (tracking_number)")
-        while rows := known.fetchmany(10_000):
-            yield _known(to_json(Event(*row)) for row in rows)
-        waiting = db.execute(f"select raw from {held.rows(REJECTIONS)} where reason = 'unknown_waybill'").fetchall()
-    yield _known(raw for (raw,) in waiting if as_of is None or _time(raw) <= as_of)
-
-
-def _time(line: bytes) -> Micros:
-    return validate(decode(line, len(line))[0], LATEST_PROMISE).event_ts
-
-
-def _known(lines: Iterable[bytes]) -> LineBlock:
-    return LineBlock(KNOWN, 1, b"\n".join(lines), int(time.time() * SECOND))
+    yield from known_of(held, filter(None, map(_text, waybills)), as_of)
 
 
 def _text(quoted: bytes) -> str | None:

@@ -10,18 +10,20 @@ import logging
 import time
 from abc import abstractmethod
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-from apache_beam.io.unbounded_source import CheckpointMark, ReadFromUnboundedSource, UnboundedReader, UnboundedSource
+from apache_beam.io.unbounded_source import CheckpointMark, UnboundedReader, UnboundedSource
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Timestamp
 from msgspec import Struct
 
 from pipelines.progress import READ
+from pipelines.sources.known import Recall
 from pipelines.sources.watermarks import QUIET, Watermarks
 from schemas.clock import WALL, Clock
 from schemas.coders import StructCoder
-from schemas.fields import SECOND, Micros
+from schemas.fields import Micros
 from schemas.lines import LineBlock
 from schemas.policy import Intake
 
@@ -35,23 +37,25 @@ GATHER = 0.1
 """Seconds between two blocks that are not full: so long lines gather, and so long a poll waits for the first."""
 TICK = 1.0
 """Seconds between the empty blocks of a reader that has nothing to read."""
-POLL = 0.05
-"""Seconds until a reader that had nothing is asked again."""
-BUNDLE = 0.2
-"""Seconds of reading after which a bundle ends: what follows gets to work only then."""
-
-GRID = 30 * SECOND
-"""Microseconds between two looks at what is due."""
+MEMORY = -1
+"""The partition that what the lake knows is read as, before all others. Its position: a version, and blocks of it."""
+DONE = -1
+"""All of its blocks."""
 
 Position = tuple[int, ...]
 """Where a partition is to be read on; what the numbers are is the source's own affair."""
 
 
 class Timing(Struct, frozen=True):
-    """How a source tells the time: its clock, and how far out of order events come, in microseconds."""
+    """How a source tells the time: its clock, and how far out of order events come, in microseconds.
+
+    `hold` is for how many seconds what the engine has put away for good is not yet done for the source: so long rows
+    may wait in the engine's state for their commit. A run that has lost that state gets their lines once more.
+    """
 
     clock: Clock = WALL
     out_of_order: Micros = int(Intake().out_of_order)
+    hold: float = 0.0
 
 
 class Progress(Struct, frozen=True, array_like=True):
@@ -71,8 +75,11 @@ class Mark(CheckpointMark):
         self.progress = progress
 
     def finalize_checkpoint(self) -> None:
-        """Tell the source that everything up to here is done for good."""
-        self.source.finish(dict(self.progress.positions))
+        """Tell the source what is done for good: everything up to here, or up to a mark that is old enough."""
+        done = pace_of(self.source).put_away(dict(self.progress.positions), self.source.timing.hold)
+        if done is not None:
+            done.pop(MEMORY, None)
+            self.source.finish(done)
 
 
 class MarkCoder(beam.coders.Coder):
@@ -104,6 +111,8 @@ class LineSource(UnboundedSource):
     part = 0
     """Which of the parts it is that are read apart."""
     timing: Timing
+    recall: Recall | None = None
+    """What its reader begins with; of several parts only one has it."""
 
     def check(self) -> None:
         """See, before anything is started, whether there is something to read from.
@@ -144,6 +153,16 @@ class Pace:
         self.used = self.handed = self.ticked = self.moved = time.monotonic()
         self.full = True
         self.heard: dict[int, float] = {}
+        self.away: deque[tuple[float, dict[int, Position]]] = deque()
+
+    def put_away(self, positions: dict[int, Position], hold: float) -> dict[int, Position] | None:
+        """Take the positions of a mark that is put away; give the newest that have been so for as long as told."""
+        now = time.monotonic()
+        self.away.append((now, positions))
+        done = None
+        while self.away and now - self.away[0][0] >= hold:
+            done = self.away.popleft()[1]
+        return done
 
 
 _PACES: dict[tuple[str, int], Pace] = {}
@@ -189,6 +208,9 @@ class LineReader(UnboundedReader):
         self.pending: deque[Piece] = deque()
         self.block = LineBlock(source.name, 1, b"", 0)
         self.ended = False
+        self.recalled = self._recall() if source.recall else None
+        if self.recalled:
+            self.watermarks.add(MEMORY)
 
     @abstractmethod
     def fetch(self, patience: float) -> list[Piece]:
@@ -207,6 +229,13 @@ class LineReader(UnboundedReader):
         if self.ended:
             return False
         self.pace.used = time.monotonic()
+        if self.recalled:
+            block = next(self.recalled, None)
+            if block:
+                self.block = block
+                return True
+            self.recalled = None
+            self.watermarks.forget(MEMORY)
         if not self.pending:
             # Small blocks one after the other would cost as much as large ones.
             rest = 0 if self.pace.full else self.pace.handed + GATHER - time.monotonic()
@@ -217,6 +246,21 @@ class LineReader(UnboundedReader):
             self._hand_over(self.pending.popleft())
             return True
         return self._tick()
+
+    def _recall(self) -> Iterator[LineBlock] | None:
+        """Give what is still to be taken in of what the lake knows; None where that is done."""
+        assert self.source.recall is not None
+        version, given = self.positions.get(MEMORY) or (self.source.recall.version(), 0)
+        return None if given == DONE else self._remember(version, given)
+
+    def _remember(self, version: int, given: int) -> Iterator[LineBlock]:
+        assert self.source.recall is not None
+        for count, block in enumerate(self.source.recall.blocks(version, self.clock.now()), 1):
+            if count > given:
+                self.positions[MEMORY] = (version, count)
+                self.pace.moved = time.monotonic()
+                yield block
+        self.positions[MEMORY] = (version, DONE)
 
     def _hand_over(self, piece: Piece) -> None:
         self.positions[piece.partition] = piece.after
@@ -263,25 +307,6 @@ class LineReader(UnboundedReader):
         marks.current()
         positions, newest = tuple(sorted(self.positions.items())), tuple(sorted(marks.newest.items()))
         return Mark(self.source, Progress(positions, newest, marks.low))
-
-
-class Live:
-    """A live source, as the graph sees it."""
-
-    def __init__(self, lines: LineSource) -> None:
-        """Take the source of lines."""
-        self.as_of: Micros | None = None
-        self.lines = lines
-        clock = lines.timing.clock
-        # A timer costs the engine real time, however fast the clock of a trial runs.
-        self.grid = int(GRID * (clock.speed if clock.real else 1))
-
-    def read(self) -> beam.PTransform:
-        """Give the transform that reads blocks of lines as they come."""
-        return ReadFromUnboundedSource(self.lines, poll_interval=POLL, max_read_time_seconds=BUNDLE)
-
-    def horizon(self, newest: beam.PCollection[Micros]) -> None:
-        """Give none: it is whatever the time is."""
 
 
 class Patience:

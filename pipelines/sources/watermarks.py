@@ -49,6 +49,12 @@ class Watermarks:
         self.partitions.add(partition)
         self.heard.setdefault(partition, time.monotonic())
 
+    def forget(self, partition: int) -> None:
+        """Take that there is nothing more to come of a partition."""
+        self.partitions.discard(partition)
+        self.newest.pop(partition, None)
+        self.heard.pop(partition, None)
+
     def see(self, partition: int, lines: bytes) -> None:
         """Take lines that came from a partition."""
         self.add(partition)

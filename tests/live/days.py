@@ -1,6 +1,7 @@
 """A simulated day, played to a live run; and what the lake and the database must say of it in the end."""
 
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import duckdb
 from pipelines.query import open_lake
 from schemas.clock import Clock
 from schemas.fields import SECOND, parse_time
-from schemas.news import STAGE_OF
+from schemas.news import STAGE_OF, idempotency_key
 from tests.servers import ask
 
 DAY = parse_time("2025-06-01T00:00:00Z")
@@ -49,6 +50,19 @@ def play(shop: Path, clock: Clock, send) -> int:
             done = due
         time.sleep(0.1)
     return len(lines)
+
+
+class Playing(threading.Thread):
+    """The day, played beside the test."""
+
+    def __init__(self, shop: Path, clock: Clock, send):
+        """Take what `play` takes."""
+        super().__init__(daemon=True)
+        self.played = shop, clock, send
+
+    def run(self):
+        """Play it."""
+        play(*self.played)
 
 
 def check_lake(shop: Path, lake: Path) -> None:
@@ -91,3 +105,29 @@ _TIMES = "select order_id, tracking_number, {picked_at}, {carrier_scanned_at} fr
 def _micros(store: str) -> dict[str, str]:
     form = "{}" if store.startswith("sqlite") else "(extract(epoch from {}) * 1000000)::bigint"
     return {name: form.format(name) for name in ("picked_at", "carrier_scanned_at")}
+
+
+def check_messages(store: str, receiver) -> int:
+    """Make sure that what was to be told came, each piece by one key; give how many came again by the same key."""
+    rows = ask(store, "select order_id, tracking_number, milestone, channel, state from outbox")
+    assert {row[4] for row in rows} <= {"sent", "stale"}
+    assert set(receiver.requests) == {idempotency_key(*row[:4]) for row in rows if row[4] == "sent"}
+    return sum(receiver.requests.values()) - len(receiver.requests)
+
+
+def until_sent(store: str, patience: float = 60) -> None:
+    """Wait until nothing in the outbox is left to be sent."""
+    until = time.monotonic() + patience
+    while ask(store, "select count(*) from outbox where state in ('pending', 'sending')")[0][0]:
+        assert time.monotonic() < until, "the outbox is not empty"
+        time.sleep(0.2)
+
+
+def check_same(one: Path, other: Path, *names: str) -> None:
+    """Make sure that two lakes have the same rows in tables or views."""
+    with open_lake(one) as first, open_lake(other) as second, duckdb.connect() as db:
+        for name in names:
+            db.register("one", first.sql(f"select * from {name}").to_arrow_table())
+            db.register("other", second.sql(f"select * from {name}").to_arrow_table())
+            found = db.sql("(from one except all from other) union all (from other except all from one) limit 3")
+            assert found.fetchall() == [], f"{name} differ"

@@ -16,7 +16,7 @@ from pipelines.simulate import run
 from schemas.spool import SpoolWriter
 from scripts.flink.cluster import Cluster
 from tests.live.days import check_lake, check_store, compressed, play
-from tests.live.test_sources import clock_text
+from tests.live.running import clock_text
 
 pytestmark = [pytest.mark.flink, pytest.mark.postgres, pytest.mark.usefixtures("flink")]
 

@@ -1,27 +1,25 @@
-"""A simulated day from each source, on Flink with checkpoints, into the lake and Postgres: what both say is the truth."""
+"""A simulated day from each source, on Flink with checkpoints, into the lake, Postgres and a relay: all say the truth."""
 
-import json
 import os
-import signal
-import subprocess
-import sys
 import uuid
-from contextlib import suppress
 from pathlib import Path
 
-import msgspec
 import pytest
 
+from pipelines.live import run_live
 from pipelines.simulate import run
+from schemas.policy import Policy
 from schemas.spool import SpoolWriter
-from tests.live.days import check_lake, check_store, compressed, play, still
+from tests.live.days import Playing, check_messages, check_same, compressed, still, until_sent
+from tests.live.running import LiveRun, RelayRun
+from tests.services.relay.receiver import Receiver
 from tests.sources import test_kafka, test_pubsub
 
 pytestmark = [pytest.mark.flink, pytest.mark.postgres, pytest.mark.usefixtures("flink")]
 
-PATIENCE = 240
 SECONDS = float(os.environ.get("MILEPOST_DAY_SECONDS", "45"))
 """How long the day lasts that is played while the job runs; two minutes and more for a longer look."""
+TABLES = ("events", "milestones", "current_alerts", "visits", "order_status", "sla_status")
 
 
 @pytest.fixture(scope="module")
@@ -32,61 +30,54 @@ def shop(tmp_path_factory) -> Path:
     return folder
 
 
-class LiveRun:
-    """A live run on Flink, in a group of processes of its own."""
-
-    def __init__(self, folder: Path, uri: str, store: str, clock) -> None:
-        """Start it."""
-        self.log = folder / "log"
-        words = ["--input", uri, "--lake", str(folder / "lake"), "--postgres", store, "--checkpointing_interval=2000"]
-        command = [sys.executable, "-m", "scripts.flink.options", "live", *words, "--clock", clock_text(clock)]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command, cwd=Path(__file__).parents[2], stdout=log, stderr=log, start_new_session=True
-            )
-
-    def end(self) -> None:
-        """Wait for its end, which must be a good one."""
-        try:
-            code = self.process.wait(PATIENCE)
-            assert code == 0, self.log.read_text()[-4000:]
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+@pytest.fixture(scope="module")
+def replayed(shop, tmp_path_factory) -> Path:
+    """Replay the day from its file, on the DirectRunner."""
+    lake = tmp_path_factory.mktemp("replayed") / "lake"
+    run_live(str(shop / "events.jsonl"), str(lake), Policy())
+    return lake
 
 
-def clock_text(clock) -> str:
-    """Give a clock as the option has it."""
-    return json.dumps(msgspec.to_builtins(clock))
+def ends_well(running: LiveRun, shop: Path, replayed: Path, receiver: Receiver) -> None:
+    """Make sure that a day ends in the truth, in what its replay gives, and in one message for each piece of news."""
+    running.until_true(shop)
+    check_same(running.lake, replayed, *TABLES)
+    assert list(running.lake.glob("checkpoints/*/chk-*/_metadata")), "no checkpoint was taken"
+    until_sent(running.store)
+    assert check_messages(running.store, receiver) == 0
 
 
-def test_a_spool_that_is_written_while_the_day_passes(shop, dsn, tmp_path):
+def test_a_spool_that_is_written_while_the_day_passes(shop, replayed, dsn, tmp_path):
     clock = compressed(shop, SECONDS, delay=15)
-    with SpoolWriter(tmp_path / "spool") as writer:
-        running = LiveRun(tmp_path, f"spool://{tmp_path / 'spool'}", dsn, clock)
-        play(shop, clock, writer.append)
-        running.end()
-    check_lake(shop, tmp_path / "lake")
-    check_store(shop, dsn)
+    with SpoolWriter(tmp_path / "spool") as writer, Receiver() as receiver:
+        spool = f"spool://{tmp_path / 'spool'}"
+        with LiveRun(tmp_path, [spool], dsn, clock) as running, RelayRun(tmp_path, dsn, receiver.url):
+            Playing(shop, clock, writer.append).start()
+            ends_well(running, shop, replayed, receiver)
 
 
 @pytest.mark.kafka
-def test_a_kafka_topic(shop, dsn, broker, tmp_path):
+def test_a_kafka_topic(shop, replayed, dsn, broker, tmp_path):
     topic = f"day{uuid.uuid4().hex[:8]}"
     test_kafka.make(broker, topic)
     test_kafka.send(broker, topic, (shop / "events.jsonl").read_bytes().splitlines())
-    # One reader: of several, a trial's job may end before time has ended for all of them.
-    LiveRun(tmp_path, f"kafka://{broker.address}/{topic}?readers=1", dsn, still(shop)).end()
-    check_lake(shop, tmp_path / "lake")
-    check_store(shop, dsn)
+    uri = f"kafka://{broker.address}/{topic}"
+    with (
+        Receiver() as receiver,
+        LiveRun(tmp_path, [uri], dsn, still(shop)) as running,
+        RelayRun(tmp_path, dsn, receiver.url),
+    ):
+        ends_well(running, shop, replayed, receiver)
 
 
 @pytest.mark.pubsub
-def test_a_pubsub_subscription(shop, dsn, emulator, tmp_path):
+def test_a_pubsub_subscription(shop, replayed, dsn, emulator, tmp_path):
     name = f"day{uuid.uuid4().hex[:8]}"
     test_pubsub.subscribe(name)
     test_pubsub.send(name, (shop / "events.jsonl").read_bytes().splitlines())
-    LiveRun(tmp_path, f"pubsub://trial/{name}", dsn, still(shop)).end()
-    check_lake(shop, tmp_path / "lake")
-    check_store(shop, dsn)
+    with (
+        Receiver() as receiver,
+        LiveRun(tmp_path, [f"pubsub://trial/{name}"], dsn, still(shop)) as running,
+        RelayRun(tmp_path, dsn, receiver.url),
+    ):
+        ends_well(running, shop, replayed, receiver)

@@ -16,12 +16,7 @@ from schemas.clock import Clock
 from schemas.lines import LineBlock
 from scripts.flink.options import flink_options
 
-STREAMING = [
-    "--streaming",
-    "--checkpointing_interval=1000",
-    "--max_bundle_time_mills=200",
-    "--shutdown_sources_after_idle_ms=1000",
-]
+STREAMING = ["--streaming", "--checkpointing_interval=1000", "--max_bundle_time_mills=200"]
 
 
 class NoteFn(beam.DoFn):
@@ -58,7 +53,7 @@ class EndFn(beam.DoFn):
 
 def main(uri, output, until, *options):
     clock = Clock(until=int(until)) if int(until) else Clock()
-    source = open_source(uri, "", clock=clock)
+    source = open_source(uri, "", clock=clock, hold=0)
     pipeline = beam.Pipeline(options=PipelineOptions([*flink_options(), *STREAMING, *options]))
     (
         pipeline

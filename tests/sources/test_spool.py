@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipelines.errors import UsageError
 from pipelines.sources import Replay, is_live, open_source, unbounded
 from pipelines.sources.spool import SpoolSource
-from pipelines.sources.unbounded import Timing
+from pipelines.sources.unbounded import DONE, MEMORY, Mark, Progress, Timing, pace_of
 from schemas.clock import Clock
 from schemas.fields import HOUR, MINUTE
 from schemas.spool import SpoolWriter, delete_done, read_done, segment_path, segments
@@ -215,7 +215,8 @@ def test_whatever_happens_each_line_comes_and_without_a_crash_once(steps):
 
 def test_sources_are_named(tmp_path):
     assert is_live("spool://x") and is_live("kafka://x") and not is_live("x.jsonl")
-    assert isinstance(open_source(f"spool://{tmp_path}/s", "").lines, SpoolSource)
+    (spool,) = open_source(f"spool://{tmp_path}/s", "").sources
+    assert isinstance(spool, SpoolSource)
     (tmp_path / "e.jsonl").write_bytes(line(0))
     assert isinstance(open_source(str(tmp_path / "e.jsonl"), ""), Replay)
 
@@ -241,3 +242,26 @@ def test_a_source_that_makes_no_sense_is_one_sentence(uri, said):
 def test_a_live_source_has_no_horizon(tmp_path):
     with pytest.raises(UsageError, match="--as-of"):
         open_source(f"spool://{tmp_path}", "", as_of=1)
+
+
+def test_what_never_ends_may_be_several(tmp_path):
+    one, other = f"spool://{tmp_path}/one", f"spool://{tmp_path}/other"
+    assert [source.name for source in open_source([one, other], "").sources] == [one, other]
+    (tmp_path / "e.jsonl").write_bytes(line(0))
+    file = str(tmp_path / "e.jsonl")
+    for uris, said in (([one, file], "ends"), ([file, one], "glob"), ([one, one], "named twice")):
+        with pytest.raises(UsageError, match=said):
+            open_source(uris, "")
+
+
+def test_what_is_put_away_is_done_only_when_rows_had_time_to_be_committed(tmp_path, monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr("pipelines.sources.unbounded.time.monotonic", lambda: clock[0])
+    (source,) = open_source(f"spool://{tmp_path}", "", hold=60).sources
+    pace = pace_of(source)
+    for second, done in ((0, None), (30, None), (60, 1), (80, 1), (90, 2), (1000, 4)):
+        clock[0] = pace.used = 1000.0 + second
+        offset = {0: 1, 30: 2, 60: 3, 80: 4}.get(second, 5)
+        Mark(source, Progress(((MEMORY, (3, DONE)), (0, (1, offset, 0))))).finalize_checkpoint()
+        found = read_done(tmp_path)
+        assert (found.offset if found else None) == done
