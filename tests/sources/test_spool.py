@@ -259,9 +259,9 @@ def test_what_is_put_away_is_done_only_when_rows_had_time_to_be_committed(tmp_pa
     monkeypatch.setattr("pipelines.sources.unbounded.time.monotonic", lambda: clock[0])
     (source,) = open_source(f"spool://{tmp_path}", "", hold=60).sources
     pace = pace_of(source)
-    for second, done in ((0, None), (30, None), (60, 1), (80, 1), (90, 2), (1000, 4)):
+    for second, done in ((0, None), (30, None), (60, 1), (80, 1), (90, 2), (1000, 90)):
         clock[0] = pace.used = 1000.0 + second
-        offset = {0: 1, 30: 2, 60: 3, 80: 4}.get(second, 5)
+        offset = {0: 1, 30: 2, 60: 3, 80: 4}.get(second, second)
         Mark(source, Progress(((MEMORY, (3, DONE)), (0, (1, offset, 0))))).finalize_checkpoint()
         found = read_done(tmp_path)
         assert (found.offset if found else None) == done
