@@ -21,6 +21,11 @@ DEFAULTS: dict[str, object] = {
     "max_bundle_size": 1_000,
     # In the workers' own memory, and whole in each checkpoint: what is open is small.
     "state_backend": "filesystem",
+    # Flink's own default waits longer after each failure, up to a minute.
+    "number_of_execution_retries": 2_147_483_647,
+    "execution_retry_delay": 2_000,
+    # Kept, an environment whose worker has died would be given to the job that begins again.
+    "environment_cache_millis": 0,
     # A job that is killed as a whole leaves its last checkpoint.
     "externalized_checkpoints_enabled": True,
     "retain_externalized_checkpoints_on_cancellation": True,

@@ -67,14 +67,14 @@ class Cluster:
         rest, self._rpc, self._pool = free_ports(3)
         self.address = f"{HOST}:{rest}"
 
-    def options(self, parallelism: int = 2) -> list[str]:
-        """Give the options with which Beam runs a graph here."""
+    def options(self, parallelism: int = 2, *, bounded: bool = True) -> list[str]:
+        """Give the options with which Beam runs a graph here, one that ends or one that does not."""
         return [
             *flink_options(self.address, parallelism),
             "--environment_type=EXTERNAL",
             f"--environment_config={HOST}:{self._pool}",
             # Else each stage of a bounded job starts workers of its own.
-            f"--environment_cache_millis={PATIENCE * 1_000}",
+            *([f"--environment_cache_millis={PATIENCE * 1_000}"] if bounded else []),
         ]
 
     def ask(self, path: str, method: str = "GET") -> Any:  # noqa: ANN401
@@ -234,7 +234,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="milepost-flink-") as folder, Cluster(Path(folder), args.slots) as cluster:
         pids = ", ".join(f"{name} {process.pid}" for name, process in cluster.processes.items())
         print(f"Flink takes jobs at http://{cluster.address}; processes: {pids}; logs: {folder}. Ctrl-C ends it.")
-        print("Put a command of milepost on it with:", *cluster.options(), flush=True)
+        print("Put a command of milepost on it with:", *cluster.options(bounded=False), flush=True)
         signal.pause()
 
 

@@ -76,7 +76,7 @@ class LiveRun(Process):
         words = [word for uri in inputs for word in ("--input", uri)] + ["--lake", self.lake, *told, *options]
         words += ["--clock", clock_text(clock)] if clock else []
         start = EMBEDDED if cluster is None else ("-m", "pipelines", "live")
-        on = [] if cluster is None else cluster.options()
+        on = [] if cluster is None else cluster.options(bounded=False)
         super().__init__([*start, *words, CHECKPOINTS, *on], folder / "live.log")
 
     def until_true(self, shop: Path, patience: float = 240) -> float:
