@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+from typing import NamedTuple
 
 from schemas.fields import Micros, parse_time, to_text
 
@@ -31,3 +32,18 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not above zero")
     return number
+
+
+class Listener(NamedTuple):
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+
+def listener(text: str) -> Listener:
+    """Read [HOST:]PORT; without a host it is loopback."""
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no [HOST:]PORT, such as 9400")
+    return Listener(host or "127.0.0.1", int(port))

@@ -61,7 +61,12 @@ def beam_options(rest: Sequence[str]) -> PipelineOptions:
 
 
 def run_graph(
-    build: Callable[[beam.Pipeline], None], options: PipelineOptions, title: str, threads: int = 1
+    build: Callable[[beam.Pipeline], None],
+    options: PipelineOptions,
+    title: str,
+    threads: int = 1,
+    *,
+    plain: bool = True,
 ) -> dict[str, int]:
     """Build a graph, run it to its end, and give its counters.
 
@@ -71,6 +76,7 @@ def run_graph(
         title: what the progress line says.
         threads: on the DirectRunner, how many do the work unless an option says so; more than one only where the steps
             are few and long, since what passes between them then goes by a socket.
+        plain: whether to say how far it is where there is no terminal.
     """
     named = options.view_as(StandardOptions).runner
     runner = FnApiRunner() if named in OURS else named
@@ -87,7 +93,7 @@ def run_graph(
     build(pipeline)
     # Parcels in mind are many and long-lived: with Python's default the collector would walk them all, again and again.
     gc.set_threshold(100_000, 50, 1_000)
-    with Progress(title) as progress:
+    with Progress(title, plain=plain) as progress:
         progress.watch()
         try:
             result: PipelineResult = pipeline.run()

@@ -16,13 +16,14 @@ import msgspec
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.arguments import moment
+from pipelines.arguments import Listener, listener, moment
 from pipelines.checkpoints import ANEW, Checkpoints, Run
 from pipelines.cluster import Cluster
 from pipelines.engine import beam_options, run_graph
 from pipelines.errors import UsageError
 from pipelines.flink import job_name, master_of, unbounded_options
 from pipelines.sources import Source, is_live, open_source
+from pipelines.sources.reporting import ReportingFn
 from schemas.clock import WALL, Clock
 from schemas.fields import SECOND, Micros
 from schemas.lines import LineBlock
@@ -46,7 +47,13 @@ EVERY: Micros = 20 * SECOND
 
 
 def build_live(
-    root: beam.Pipeline, source: Source, lake: str, policy: Policy, store: str | None = None, clock: Clock = WALL
+    root: beam.Pipeline,
+    source: Source,
+    lake: str,
+    policy: Policy,
+    store: str | None = None,
+    clock: Clock = WALL,
+    metrics: Listener | None = None,
 ) -> None:
     """Wire the live graph: the same for a replay of files and for a broker that never ends.
 
@@ -57,10 +64,13 @@ def build_live(
         policy: the limits.
         store: address of the database that tells how parcels stand, and whose outbox tells people.
         clock: what time it is for a source that never ends.
+        metrics: where workers serve what they count.
     """
     # Reject before state: what follows may rely on every event that it is given.
     blocks = root | "Read" >> source.read()
-    taken = blocks | "TakeIn" >> TakeIn(policy.intake, source.as_of, clock)
+    if source.live:
+        blocks = blocks | "Report" >> beam.ParDo(ReportingFn(metrics)).with_output_types(LineBlock)
+    taken = blocks | "TakeIn" >> TakeIn(policy.intake, source.as_of, clock, live=source.live)
     horizon = source.horizon(taken.newest)
     # No side input where none is needed: with one, a step of Flink's cannot be checkpointed while it waits for it.
     known = () if horizon is None else (horizon,)
@@ -129,6 +139,7 @@ def run_live(
     clock: Clock = WALL,
     checkpoints: str | None = None,
     fresh: bool = False,
+    metrics: Listener | None = None,
 ) -> dict[str, int]:
     """Run the graph over a source, to its end if it has one; give the counters.
 
@@ -145,6 +156,7 @@ def run_live(
         clock: what time it is for a source that never ends.
         checkpoints: folder of the state of a run that never ends; default one within the lake.
         fresh: forget that state.
+        metrics: where workers serve what they count.
 
     Raises:
         UsageError: the source or an option cannot be used.
@@ -166,9 +178,9 @@ def run_live(
             return {}
         if state:
             options = _go_on(options, state, Run(tuple(uris), store is not None), fresh=fresh)
-        graph = partial(build_live, source=source, lake=lake, policy=policy, store=store, clock=clock)
+        graph = partial(build_live, source=source, lake=lake, policy=policy, store=store, clock=clock, metrics=metrics)
         try:
-            return run_graph(graph, options, "Following parcels")
+            return run_graph(graph, options, "Following parcels", plain=not state)
         except RuntimeError as fault:
             if state and "restore" in str(fault).lower():
                 raise UsageError(
@@ -222,6 +234,9 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     anew = parser.add_mutually_exclusive_group()
     anew.add_argument("--from-savepoint", metavar="PATH", help="go on where `milepost live stop` stopped")
     anew.add_argument("--fresh", action="store_true", help="forget that state, and begin with what the lake knows")
+    parser.add_argument(
+        "--metrics", type=listener, metavar="[HOST:]PORT", help="serve workers' /metrics for Prometheus"
+    )
     parser.add_argument("--clock", type=clock, default=WALL, metavar="JSON", help=argparse.SUPPRESS)
     parser.add_argument("--job", help="of stop: which job, where several run")
     parser.add_argument("--savepoints", metavar="DIR", help="of stop: where to; default the cluster's own folder")
@@ -257,6 +272,7 @@ def _run(args: argparse.Namespace) -> int:
         clock=args.clock,
         checkpoints=args.checkpoints,
         fresh=args.fresh,
+        metrics=args.metrics,
     )
     rejected = sum(count for name, count in counted.items() if name.startswith("rejected_"))
     print(

@@ -17,9 +17,10 @@ READ = Counter[str]()
 class Progress:
     """Shows that something is going on, and how far it is where that is known. Writes to stderr alone."""
 
-    def __init__(self, title: str) -> None:
-        """Name the work."""
+    def __init__(self, title: str, *, plain: bool = True) -> None:
+        """Name the work; without `plain`, no line tells how far it is where there is no terminal."""
         self.title = title
+        self.plain = plain
         self.console = Console(stderr=True)
         self.began = time.monotonic()
         self.said = 0.0
@@ -62,7 +63,7 @@ class Progress:
         self.said = now
         if self.bar:
             self.bar.update(self.task, description=f"{self.title}: {done:,} {unit}")
-        else:
+        elif self.plain:
             print(f"{self.title}: {done:,} {unit} after {now - self.began:.0f} s", file=sys.stderr, flush=True)
 
     def __exit__(

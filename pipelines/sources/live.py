@@ -21,6 +21,8 @@ GRID = 30 * SECOND
 class Live:
     """Live sources, as the graph sees them: one or several at a time."""
 
+    live = True
+
     def __init__(self, sources: Sequence[LineSource]) -> None:
         """Take the sources of lines, which all tell the same time."""
         self.as_of: Micros | None = None

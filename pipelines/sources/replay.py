@@ -34,6 +34,7 @@ _SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz"
 class Replay:
     """A bounded replay of files of JSON lines."""
 
+    live = False
     grid = 30 * DAY
 
     def __init__(self, pattern: str, lake: str, as_of: Micros | None = None) -> None:

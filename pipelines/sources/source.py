@@ -11,6 +11,8 @@ from schemas.fields import Micros
 class Source(Protocol):
     """Where events come from."""
 
+    live: bool
+    """Whether its time is the time itself."""
     as_of: Micros | None
     """The horizon where it is fixed beforehand."""
     grid: Micros

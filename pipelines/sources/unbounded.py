@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from pipelines.progress import READ
 from pipelines.sources.known import Recall
+from pipelines.sources.reporting import REPORT
 from pipelines.sources.watermarks import QUIET, Watermarks
 from schemas.clock import WALL, Clock
 from schemas.coders import StructCoder
@@ -76,6 +77,8 @@ class Mark(CheckpointMark):
 
     def finalize_checkpoint(self) -> None:
         """Tell the source what is done for good: everything up to here, or up to a mark that is old enough."""
+        if self.source.recall is not None:
+            REPORT.checkpoint()
         done = pace_of(self.source).put_away(dict(self.progress.positions), self.source.timing.hold)
         if done is not None:
             done.pop(MEMORY, None)
@@ -329,12 +332,12 @@ class Patience:
         """Take that it failed; say so once."""
         if self.failed is None:
             self.failed = time.monotonic()
-            LOG.warning("%s is away and is waited for: %s", self.what, why)
+            LOG.warning({"event": "away", "what": self.what, "why": str(why)})
         self.pause = min(max(self.pause * 2, 0.2), self.LONGEST)
         self.next = time.monotonic() + self.pause
 
     def succeed(self) -> None:
         """Take that it went well; say so where it had failed."""
         if self.failed is not None:
-            LOG.warning("%s is back after %.0f s", self.what, time.monotonic() - self.failed)
+            LOG.warning({"event": "back", "what": self.what, "seconds": round(time.monotonic() - self.failed, 1)})
             self.failed, self.pause, self.next = None, 0.0, 0.0

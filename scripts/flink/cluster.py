@@ -187,6 +187,9 @@ taskmanager.bind-host: {host}
 taskmanager.numberOfTaskSlots: {self.slots}
 classloader.resolve-order: parent-first
 cluster.registration.error-delay: 500
+# By default a TaskManager that is gone is missed for most of a minute.
+heartbeat.interval: 1000
+heartbeat.timeout: 8000
 io.tmp.dirs: {self.folder}
 state.checkpoints.dir: {(self.folder / "checkpoints").as_uri()}
 state.savepoints.dir: {(self.folder / "savepoints").as_uri()}

@@ -1,20 +1,18 @@
 """The command `milepost relay`: send what the outbox holds."""
 
 import argparse
-import logging
 import signal
-import sys
 import threading
 from types import FrameType
 
 from prometheus_client import start_http_server
 
+from pipelines.arguments import listener
 from pipelines.errors import UsageError
+from pipelines.log import talk
 from services.relay.config import read_config
 from services.relay.relay import LOG, Relay
 from transforms.tell.stores import migrate
-
-HOST = "127.0.0.1"
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -28,7 +26,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     parser.add_argument("--config", required=True, metavar="FILE", help="TOML file of channels")
     parser.add_argument(
-        "--metrics", type=int, metavar="PORT", help="serve /metrics for Prometheus on this loopback port"
+        "--metrics", type=listener, metavar="[HOST:]PORT", help="serve /metrics for Prometheus; default on loopback"
     )
     parser.add_argument("--drain", action="store_true", help="end when nothing is due")
     parser.set_defaults(run=_run)
@@ -38,7 +36,7 @@ def _run(args: argparse.Namespace) -> int:
     config = read_config(args.config)
     migrate(args.outbox)
     relay = Relay(config, args.outbox, drain=args.drain)
-    _talk()
+    talk(LOG.name)
 
     def end(number: int, frame: FrameType | None) -> None:
         relay.stop.set()
@@ -50,9 +48,9 @@ def _run(args: argparse.Namespace) -> int:
         relay.run()
         return 0
     try:
-        server, thread = start_http_server(args.metrics, HOST, relay.metrics.registry)
+        server, thread = start_http_server(args.metrics.port, args.metrics.host, relay.metrics.registry)
     except OSError as fault:
-        raise UsageError(f"The port {args.metrics} cannot be used: {fault.strerror}.") from fault
+        raise UsageError(f"The port {args.metrics.port} cannot be used: {fault.strerror}.") from fault
     try:
         relay.run()
     finally:
@@ -60,13 +58,3 @@ def _run(args: argparse.Namespace) -> int:
         server.server_close()
         thread.join()
     return 0
-
-
-def _talk() -> None:
-    """Write the relay's own lines to stderr, one JSON object each; the rest of the process stays quiet."""
-    LOG.setLevel(logging.INFO)
-    LOG.propagate = False
-    if not LOG.handlers:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        LOG.addHandler(handler)

@@ -1,6 +1,5 @@
 """The relay at work: for each channel some senders of their own, so that one which hangs holds nobody else."""
 
-import json
 import logging
 import threading
 import time
@@ -59,7 +58,7 @@ class Sender(threading.Thread):
             except StoreError as fault:
                 faults += 1
                 self.metrics.away.inc()
-                LOG.warning(json.dumps({"event": "database_away", "channel": self.channel_name, "why": str(fault)}))
+                LOG.warning({"event": "database_away", "channel": self.channel_name, "why": str(fault)})
                 self.stop.wait(full_jitter(faults, 0.5, 15))
                 continue
             if not found:
@@ -84,9 +83,7 @@ class Sender(threading.Thread):
             counted[self._send(item)] += 1
         if items:
             took = round((time.monotonic() - began) * 1_000)
-            LOG.info(
-                json.dumps({"event": "batch", "channel": self.channel_name, "rows": len(items), **counted, "ms": took})
-            )
+            LOG.info({"event": "batch", "channel": self.channel_name, "rows": len(items), **counted, "ms": took})
         return bool(items)
 
     def _send(self, item: Item) -> str:
@@ -95,7 +92,7 @@ class Sender(threading.Thread):
             outcome = self.channel.send(Message(item.key, item.payload))
         except Exception as fault:
             # A channel that breaks must not take its sender along; its words may quote the message.
-            LOG.error(json.dumps({"event": "broken", "channel": self.channel_name, "why": type(fault).__name__}))
+            LOG.error({"event": "broken", "channel": self.channel_name, "why": type(fault).__name__})
             outcome = Outcome(Went.UNKNOWN, f"the channel broke ({type(fault).__name__})")
         self.metrics.seconds.labels(self.channel_name).observe(time.monotonic() - began)
         self.metrics.sends.labels(self.channel_name, outcome.went.value).inc()
@@ -151,7 +148,7 @@ class Relay:
 
     def run(self) -> None:
         """Send until told to stop, or when draining until nothing is due; then let each sender finish its message."""
-        LOG.info(json.dumps({"event": "started", "channels": sorted(self.channels)}))
+        LOG.info({"event": "started", "channels": sorted(self.channels)})
         for sender in self.senders:
             sender.start()
         gauged = 0.0
@@ -166,7 +163,7 @@ class Relay:
         for channel in self.channels.values():
             channel.close()
         self.outbox.close()
-        LOG.info(json.dumps({"event": "stopped"}))
+        LOG.info({"event": "stopped"})
 
     def _gauge(self) -> None:
         try:

@@ -125,7 +125,7 @@ class Felt:
         """Wait until there is a checkpoint that was begun since."""
         if kind is not None:
             return
-        until = time.monotonic() + float(os.environ.get("PAT", "150"))
+        until = time.monotonic() + 150
         while ((self.killer.checkpoint() or 0) / 1000) < self.began + 1:
             assert time.monotonic() < until, "the job did not come back"
             time.sleep(0.3)

@@ -55,6 +55,11 @@ class Process:
         """Give what it said."""
         return self.log.read_text()
 
+    def lines(self, event: str):
+        """Give the JSON lines that it wrote of one kind."""
+        said = (line for line in self.said().splitlines() if line.startswith("{"))
+        return [one for one in map(json.loads, said) if one["event"] == event]
+
     def __enter__(self):
         """Start."""
         self.start()

@@ -18,6 +18,7 @@ from schemas.rows import Rejection
 from schemas.tables import REJECTIONS
 from transforms.ingest.decode import decode
 from transforms.ingest.validate import validate
+from transforms.metrics import LATENESS, LINES, REJECTED, UNKNOWN
 from transforms.shards import shard_of
 
 
@@ -66,13 +67,15 @@ class TakeInFn(beam.DoFn):
 
     REJECTED, NEWEST = "rejected", "newest"
 
-    def __init__(self, intake: Intake, as_of: Micros | None, clock: Clock = WALL) -> None:
-        """Take the policy, and the horizon if it is a fixed one; else it is what the clock shows."""
+    def __init__(self, intake: Intake, as_of: Micros | None, clock: Clock = WALL, *, live: bool = False) -> None:
+        """Take the policy, and the horizon if it is a fixed one; else it is what the clock shows.
+
+        With `live` it is measured how late events come: of those of a replay that tells nothing.
+        """
         self.intake = intake
         self.as_of = as_of
         self.clock = clock
-        self.read = beam.metrics.Metrics.counter("milepost", "lines_read")
-        self.unknown = beam.metrics.Metrics.counter("milepost", "unknown_fields")
+        self.live = live
 
     def process(self, element: LineBlock) -> Iterator[Any]:
         """Give batches of events by shard, the newest event time, and a batch of rejections."""
@@ -86,11 +89,14 @@ class TakeInFn(beam.DoFn):
         if rejected:
             yield pvalue.TaggedOutput(self.REJECTED, to_batch(rejected, REJECTIONS.row_schema))
         if element.source != KNOWN:
-            self.read.inc(len(events) + len(rejected))
+            LINES.add(len(events) + len(rejected))
+            if self.live:
+                for event in events:
+                    LATENESS.take(max(0, horizon - event.event_ts))
         if unknown:
-            self.unknown.inc(unknown)
+            UNKNOWN.add(unknown)
         for row in rejected:
-            beam.metrics.Metrics.counter("milepost", f"rejected_{row.reason}").inc()
+            REJECTED.add(label=row.reason)
 
 
 class TakeIn(beam.PTransform):
@@ -102,16 +108,20 @@ class TakeIn(beam.PTransform):
     Late: nothing is dropped; an event further in the future than the policy allows is rejected.
     """
 
-    def __init__(self, intake: Intake, as_of: Micros | None, clock: Clock = WALL) -> None:
-        """Take the policy for what may come in, and the horizon if it is a fixed one, else the clock."""
+    def __init__(self, intake: Intake, as_of: Micros | None, clock: Clock = WALL, *, live: bool = False) -> None:
+        """Take the policy for what may come in, and the horizon if it is a fixed one, else the clock.
+
+        With `live`, lateness is measured.
+        """
         super().__init__()
+        self.live = live
         self.intake = intake
         self.as_of = as_of
         self.clock = clock
 
     def expand(self, blocks: beam.PCollection[LineBlock]) -> Any:  # noqa: ANN401
         """Wire the one step."""
-        step = beam.ParDo(TakeInFn(self.intake, self.as_of, self.clock)).with_output_types(
+        step = beam.ParDo(TakeInFn(self.intake, self.as_of, self.clock, live=self.live)).with_output_types(
             tuple[int, bytes], rejected=pa.RecordBatch, newest=int
         )
         return blocks | "DecodeAndValidate" >> step.with_outputs(TakeInFn.REJECTED, TakeInFn.NEWEST, main="events")

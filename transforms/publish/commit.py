@@ -17,6 +17,7 @@ from schemas.coders import RecordBatchCoder
 from schemas.fields import MINUTE, Micros
 from schemas.policy import Policy
 from schemas.tables import ALERTS, EVENTS, MILESTONES, TABLES
+from transforms.metrics import COMMIT, ROWS
 from transforms.publish.append import append
 from transforms.publish.lake import Lake
 from transforms.publish.rejudge import rejudge
@@ -139,9 +140,11 @@ class CommitFn(beam.DoFn):
             before.write(base)
         batches = list(gathered.read())
         if batches:
+            began = time.monotonic_ns()
             added = commit(self.lake, batches, self.policy, base)
+            COMMIT.take((time.monotonic_ns() - began) // 1000)
             for name, rows in added.items():
-                beam.metrics.Metrics.counter("milepost", f"rows_{name}").inc(rows)
+                ROWS.add(rows, name)
         gathered.clear()
         count.clear()
 

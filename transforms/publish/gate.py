@@ -10,10 +10,12 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.alerts import RAISED
 from schemas.clock import WALL, Clock
 from schemas.fields import Micros, to_batch
 from schemas.stages import TROUBLE_STAGES
 from schemas.tables import VISITS
+from transforms.metrics import ALERT_LATENCY
 from transforms.visits.pieces import unpack_visits
 
 WALL_CLOCK: Micros = -1
@@ -41,7 +43,15 @@ class KnownAlertsFn(beam.DoFn):
         """Give what is known of a batch, if anything is."""
         known = known_alerts(element, horizon, self.clock)
         if known.num_rows:
+            if horizon == WALL_CLOCK:
+                self._measure(known)
             yield known
+
+    def _measure(self, alerts: pa.RecordBatch) -> None:
+        now = self.clock.now()
+        raised = alerts.filter(pc.equal(alerts["state"], RAISED))
+        for due in raised["due_ts"].cast(pa.int64()).to_pylist():
+            ALERT_LATENCY.take(max(0, now - due))
 
 
 class KnownVisitsFn(beam.DoFn):

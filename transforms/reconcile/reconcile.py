@@ -11,6 +11,7 @@ from schemas.policy import Policy
 from schemas.tables import HUB_SCANS
 from transforms.hubs.stage import Staged
 from transforms.hubs.take_files import Rewritten
+from transforms.metrics import ROWS
 from transforms.publish.lake import Lake
 from transforms.reconcile.conclude import Concluded, conclude
 from transforms.reconcile.evidence import gather
@@ -83,7 +84,7 @@ class FinishFn(beam.DoFn):
         concluded = [one for one in said if isinstance(one, Concluded)]
         ((scope, judged, rewritten),) = (one for one in said if not isinstance(one, Concluded))
         for name, rows in finish_night(scope, judged, rewritten, concluded).items():
-            beam.metrics.Metrics.counter("milepost", f"rows_{name}").inc(rows)
+            ROWS.add(rows, name)
 
 
 class Reconcile(beam.PTransform):

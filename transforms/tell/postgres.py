@@ -92,7 +92,7 @@ class Postgres:
                 if time.monotonic() + pause > until:
                     raise StoreError(f"Postgres was away for {self.patience:.0f} s ({_name(fault)}).") from None
                 if attempt == 1:
-                    _LOG.warning("Postgres is away (%s); trying again.", _name(fault))
+                    _LOG.warning({"event": "away", "what": "Postgres", "why": _name(fault)})
                 time.sleep(pause)
             except psycopg.Error as fault:
                 # Its text may quote a row.

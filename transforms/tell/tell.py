@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from schemas.rows import Alert, Status
 from transforms.follow.status import unpack_statuses
+from transforms.metrics import TELL, TOLD
 from transforms.tell.store import Store
 from transforms.tell.stores import open_store
 
@@ -71,13 +72,12 @@ class TellFn(beam.DoFn):
 
     def _write(self) -> None:
         assert self.store is not None
-        began = time.monotonic()
+        began = time.monotonic_ns()
         recorded = self.store.write(self.statuses[:MOST_ROWS], self.alerts[:MOST_ROWS])
         del self.statuses[:MOST_ROWS], self.alerts[:MOST_ROWS]
         for name, count in recorded._asdict().items():
-            beam.metrics.Metrics.counter("milepost", f"told_{name}").inc(count)
-        took = beam.metrics.Metrics.distribution("milepost", "tell_ms")
-        took.update(int((time.monotonic() - began) * 1_000))
+            TOLD.add(count, name)
+        TELL.take((time.monotonic_ns() - began) // 1000)
 
 
 def alerts_of(batch: pa.RecordBatch) -> list[Alert]:

@@ -14,6 +14,7 @@ from schemas.rejections import Rejected, rejection
 from schemas.rows import Rejection
 from schemas.tables import ALERTS, EVENTS, REJECTIONS
 from transforms.follow.status import pack_statuses
+from transforms.metrics import ACCEPTED, OPEN, REPEATED
 from transforms.shards import ShardFn
 from transforms.visits.pieces import pack_visits
 from transforms.watch.tracker import News, Tracker, Waiting
@@ -29,8 +30,6 @@ class FollowAndWatchFn(ShardFn[News, Any]):
         super().__init__(grid)
         self.policy = policy
         self.statuses = statuses
-        self.accepted = beam.metrics.Metrics.counter("milepost", "events_accepted")
-        self.repeated = beam.metrics.Metrics.counter("milepost", "events_repeated")
 
     def start(self) -> Tracker:
         """Give a tracker that remembers nothing."""
@@ -45,8 +44,10 @@ class FollowAndWatchFn(ShardFn[News, Any]):
         """Give accepted events, rows of alerts, pieces of visits, events without an order, and how parcels stand."""
         if news.events:
             yield to_batch(news.events, EVENTS.row_schema)
-            self.accepted.inc(len(news.events))
-        self.repeated.inc(news.repeated)
+            ACCEPTED.add(len(news.events))
+        REPEATED.add(news.repeated)
+        if news.open is not None:
+            OPEN.set(shard, news.open)
         if news.alerts:
             yield pvalue.TaggedOutput(self.ALERTS, to_batch(news.alerts, ALERTS.row_schema))
         if news.visits:

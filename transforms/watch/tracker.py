@@ -64,6 +64,7 @@ class News(Struct):
         unresolved: events whose order never became known.
         repeated: number of events that had been taken before.
         statuses: of the parcels whose status changed, if it is asked for.
+        open: number of the parcels in mind that are still awaited; counted when something was due.
     """
 
     events: list[Event] = field(default_factory=list)
@@ -72,6 +73,7 @@ class News(Struct):
     unresolved: list[Waiting] = field(default_factory=list)
     repeated: int = 0
     statuses: list[Status] = field(default_factory=list)
+    open: Optional[int] = None
 
 
 class Tracker:
@@ -116,6 +118,9 @@ class Tracker:
             tracked = memory.parcels.get(tracking_number, {}).get(order_id)
             if tracked is not None and tracked.wake_ts == wake:
                 self._wake(tracked, until, news)
+        news.open = sum(
+            tracked.journey.closed_ts is None for orders in memory.parcels.values() for tracked in orders.values()
+        )
         return news
 
     def next_wake(self) -> Micros | None:
