@@ -15,7 +15,7 @@ import pyarrow as pa
 from schemas.fields import Micros, to_text
 from schemas.night import Night
 from schemas.tables import TABLES, Table
-from transforms.follow.in_sql import bind_rules
+from transforms.follow.in_sql import bind_rules, quoted
 from transforms.publish.lake import Lake, LakeError, connect
 
 VIEWS = (
@@ -110,6 +110,6 @@ def _horizon(db: duckdb.DuckDBPyConnection) -> Micros:
 
 def _lock(db: duckdb.DuckDBPyConnection, files: list[str]) -> None:
     """Leave the connection the pinned files to read, and nothing else of this machine or its network."""
-    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    listed = ", ".join(map(quoted, files))
     db.execute(f"set allowed_paths = [{listed}]; set python_enable_replacements = false")
     db.execute("set enable_external_access = false; set lock_configuration = true")

@@ -17,6 +17,7 @@ from deltalake.exceptions import DeltaError
 from schemas.night import Night
 from schemas.policy import Policy
 from schemas.tables import NIGHTLY, SCHEMA_VERSION, TABLES, Table
+from transforms.follow.in_sql import quoted
 
 # delta-rs takes such a path for a pattern, or for one that is percent-encoded.
 _MISREAD = re.compile(r"[\[\]]|%[0-9A-Fa-f]{2}")
@@ -179,7 +180,7 @@ class Lake:
         if not files:
             columns = ", ".join(f"null::{_sql_type(field.type)} as {field.name}" for field in table.schema)
             return f"(select {columns} where false)"
-        listed = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
+        listed = ", ".join(map(quoted, files))
         typed = ", ".join(f"'{name}': {_sql_type(table.schema.field(name).type)}" for name in table.partition)
         names = ", ".join(table.schema.names)
         return f"(select {names} from read_parquet([{listed}], hive_partitioning=true, hive_types={{{typed}}}))"
@@ -218,7 +219,7 @@ def connect(spill: Path | None = None) -> duckdb.DuckDBPyConnection:
     connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
     if spill is not None:
         connection.execute(f"set memory_limit = '{MEMORY}'; set preserve_insertion_order = false")
-        connection.execute("set temp_directory = '" + str(spill).replace("'", "''") + "'")
+        connection.execute(f"set temp_directory = {quoted(str(spill))}")
     return connection
 
 
