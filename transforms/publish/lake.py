@@ -4,7 +4,7 @@ import fcntl
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -192,19 +192,27 @@ class Lake:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    @contextmanager
-    def following(self) -> Iterator[None]:
+    def following(self) -> AbstractContextManager[None]:
         """Be the one live run of the lake: two that do not know of each other would judge parcels by half their events.
 
         Raises:
             LakeError: another run is at it.
         """
-        with (self.path / "live.lock").open("w") as lock:
+        return self.alone("live")
+
+    @contextmanager
+    def alone(self, kind: str) -> Iterator[None]:
+        """Be the one run of a kind, `live` or `nightly`, for as long as the context lasts.
+
+        Raises:
+            LakeError: another run is at it.
+        """
+        with (self.path / f"{kind}.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as fault:
                 raise LakeError(
-                    f"Another live run is writing to the lake at {self.path}; wait for it to end."
+                    f"Another {kind} run is writing to the lake at {self.path}; wait for it to end."
                 ) from fault
             yield
 
