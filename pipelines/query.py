@@ -13,7 +13,6 @@ import duckdb
 import pyarrow as pa
 
 from schemas.fields import Micros, to_text
-from schemas.night import Night
 from schemas.tables import TABLES, Table
 from transforms.follow.in_sql import bind_rules, quoted
 from transforms.publish.lake import Lake, LakeError, connect
@@ -50,7 +49,7 @@ def open_lake(path: str | Path, as_of: Micros | None = None) -> duckdb.DuckDBPyC
     try:
         # Conclusions are pinned before facts, the reverse of how a commit writes them: no alert lacks its events.
         night = lake.night()
-        files = {table.name: _pin(lake, table, night) for table in reversed(TABLES.values())}
+        files = {table.name: lake.held(table, night=night) for table in reversed(TABLES.values())}
         for table in TABLES.values():
             _bind(db, lake, table, files[table.name], as_of)
         bind_rules(db, _horizon(db) if as_of is None else as_of, lake.policy())
@@ -88,11 +87,6 @@ def ask(db: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any] = ()) -
 def first_line(fault: Exception) -> str:
     """Give the first line of a message: DuckDB's tells what is wrong, the lines after it only where."""
     return next(iter(str(fault).strip().splitlines()), type(fault).__name__).strip(" .:!")
-
-
-def _pin(lake: Lake, table: Table, night: Night) -> list[str]:
-    delta = lake.delta(table, night=night)
-    return lake.files(table, delta) if delta else []
 
 
 def _bind(db: duckdb.DuckDBPyConnection, lake: Lake, table: Table, files: list[str], as_of: Micros | None) -> None:

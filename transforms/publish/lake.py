@@ -1,5 +1,6 @@
 """The lake: Delta tables of zstd Parquet in one folder, read as snapshots and written in whole commits."""
 
+import datetime
 import fcntl
 import json
 import re
@@ -159,6 +160,17 @@ class Lake:
         uris = delta.file_uris(file_pruning_predicate=only)
         return [self.uri(table) + uri.removeprefix("file://")[root:] for uri in uris]
 
+    def held(self, table: Table, since: datetime.date | None = None, *, night: Night | None = None) -> list[str]:
+        """Give the files of a table as its readers see it, none if it was never written; see `delta` and `from_day`."""
+        delta = self.delta(table, night=night)
+        files = self.files(table, delta) if delta else []
+        return self.from_day(table, files, since) if since else files
+
+    def from_day(self, table: Table, files: Iterable[str], since: datetime.date) -> list[str]:
+        """Give those files of a table that are of a day or a later one."""
+        held = self.partitions(table, files).items()
+        return [file for (day, *_), some in held if day >= since.isoformat() for file in some]
+
     def partitions(self, table: Table, files: Iterable[str]) -> dict[tuple[str, ...], list[str]]:
         """Give files of a table by the values of its partition columns."""
         found: dict[tuple[str, ...], list[str]] = {}
@@ -175,8 +187,7 @@ class Lake:
             files: only these files of it; default all of its newest snapshot.
         """
         if files is None:
-            delta = self.delta(table)
-            files = self.files(table, delta) if delta else []
+            files = self.held(table)
         if not files:
             columns = ", ".join(f"null::{_sql_type(field.type)} as {field.name}" for field in table.schema)
             return f"(select {columns} where false)"
