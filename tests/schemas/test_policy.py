@@ -3,7 +3,8 @@
 import pytest
 
 from schemas.fields import DAY, HOUR, MINUTE, SECOND
-from schemas.policy import Duration, Policy, PolicyError, read_policy
+from schemas.policy import Policy, PolicyError, read_policy
+from schemas.settings import Duration
 
 
 def write(folder, text):
