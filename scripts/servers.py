@@ -6,8 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -79,10 +79,15 @@ def said(log: Path, since: int = 0) -> list[str]:
     return log.read_bytes()[since:].decode(errors="replace").splitlines() or ["it said nothing"]
 
 
-def exit_on_signal() -> None:
-    """Let this process end in order when it is told to."""
+@contextmanager
+def until_signal() -> Iterator[None]:
+    """Let this process end in order when a signal tells it to; a server that does not start is one sentence."""
     signal.signal(signal.SIGTERM, _exit)
     signal.signal(signal.SIGINT, _exit)
+    try:
+        yield
+    except RuntimeError as fault:
+        sys.exit(str(fault))
 
 
 def _exit(number: int, frame: FrameType | None) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from scripts.servers import HOST, becomes, end, exit_on_signal, free_ports, java, listens, said, start
+from scripts.servers import HOST, becomes, end, free_ports, java, listens, said, start, until_signal
 
 JARS = Path(__file__).with_name("lib")
 """What the broker is made of; `scripts/kafka/setup` fetches it."""
@@ -116,8 +116,11 @@ def _kafka(heap: str) -> list[str]:
 
 def main() -> None:
     """Run a broker until a signal ends it."""
-    exit_on_signal()
-    with tempfile.TemporaryDirectory(prefix="milepost-kafka-") as folder, Broker(Path(folder)) as broker:
+    with (
+        until_signal(),
+        tempfile.TemporaryDirectory(prefix="milepost-kafka-") as folder,
+        Broker(Path(folder)) as broker,
+    ):
         print(f"Kafka listens at {broker.address}; logs: {folder}. Ctrl-C ends it.", flush=True)
         signal.pause()
 

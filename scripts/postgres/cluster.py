@@ -10,14 +10,13 @@ import pwd
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 
 from scripts import servers
-from scripts.servers import HOST, PATIENCE, becomes, exit_on_signal, free_ports, said
+from scripts.servers import HOST, PATIENCE, becomes, free_ports, said, until_signal
 
 
 class Postgres:
@@ -167,11 +166,7 @@ def _children(pid: int) -> list[int]:
 
 def main() -> None:
     """Run a cluster until a signal ends it."""
-    exit_on_signal()
-    missing = lacking()
-    if missing:
-        sys.exit(missing)
-    with Postgres() as cluster:
+    with until_signal(), Postgres() as cluster:
         print(f"Postgres {cluster.pid} takes connections at {cluster.dsn}. Ctrl-C ends it.", flush=True)
         signal.pause()
 

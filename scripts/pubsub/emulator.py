@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from scripts.servers import HOST, becomes, end, exit_on_signal, free_ports, java, said, start
+from scripts.servers import HOST, becomes, end, free_ports, java, said, start, until_signal
 
 
 class Emulator:
@@ -91,8 +91,11 @@ def _jar() -> Path | None:
 
 def main() -> None:
     """Run an emulator until a signal ends it."""
-    exit_on_signal()
-    with tempfile.TemporaryDirectory(prefix="milepost-pubsub-") as folder, Emulator(Path(folder)) as emulator:
+    with (
+        until_signal(),
+        tempfile.TemporaryDirectory(prefix="milepost-pubsub-") as folder,
+        Emulator(Path(folder)) as emulator,
+    ):
         print(f"export PUBSUB_EMULATOR_HOST={emulator.address}  # log: {folder}; Ctrl-C ends it", flush=True)
         signal.pause()
 
