@@ -129,7 +129,9 @@ class FileConfig(ChannelConfig, kw_only=True, frozen=True, tag="file"):
 class RelayConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """All of it."""
 
-    channel: Mapping[str, WebhookConfig | SmsConfig | MailConfig | TopicConfig | FileConfig]
+    channel: Annotated[
+        Mapping[str, WebhookConfig | SmsConfig | MailConfig | TopicConfig | FileConfig], Meta(min_length=1)
+    ]
     batch: Count = 20
     """Rows claimed at a time by a sender."""
     lease: Duration = Duration.of("60 s")
