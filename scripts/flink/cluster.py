@@ -19,9 +19,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from pipelines.arguments import up_to
 from scripts import servers
 from scripts.flink.options import JOB_SERVER, flink_options
-from scripts.servers import HOST, PATIENCE, exit_on_signal, free_ports, listens, said
+from scripts.servers import HOST, PATIENCE, free_ports, listens, said, until_signal
 
 ROOT = Path(__file__).parents[2]
 
@@ -200,10 +201,13 @@ def _flink(heap: str) -> list[str]:
 def main() -> None:
     """Run a cluster until a signal ends it."""
     parser = argparse.ArgumentParser(prog="scripts/flink/cluster", description="A Flink cluster for trials.")
-    parser.add_argument("--slots", type=int, default=2, metavar="N", help="tasks at a time (default %(default)s)")
+    parser.add_argument("--slots", type=up_to(64), default=2, metavar="N", help="tasks at a time (default %(default)s)")
     args = parser.parse_args()
-    exit_on_signal()
-    with tempfile.TemporaryDirectory(prefix="milepost-flink-") as folder, Cluster(Path(folder), args.slots) as cluster:
+    with (
+        until_signal(),
+        tempfile.TemporaryDirectory(prefix="milepost-flink-") as folder,
+        Cluster(Path(folder), args.slots) as cluster,
+    ):
         pids = ", ".join(f"{name} {process.pid}" for name, process in cluster.processes.items())
         print(f"Flink takes jobs at http://{cluster.address}; processes: {pids}; logs: {folder}. Ctrl-C ends it.")
         print("Put a command of milepost on it with:", *cluster.options(), flush=True)

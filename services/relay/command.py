@@ -9,6 +9,7 @@ from types import FrameType
 
 from prometheus_client import start_http_server
 
+from pipelines.arguments import up_to
 from pipelines.errors import UsageError
 from services.relay.config import read_config
 from services.relay.relay import LOG, Relay
@@ -28,7 +29,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     parser.add_argument("--config", required=True, metavar="FILE", help="TOML file of channels")
     parser.add_argument(
-        "--metrics", type=int, metavar="PORT", help="serve /metrics for Prometheus on this loopback port"
+        "--metrics", type=up_to(65_535), metavar="PORT", help="serve /metrics for Prometheus on this loopback port"
     )
     parser.add_argument("--drain", action="store_true", help="end when nothing is due")
     parser.set_defaults(run=_run)
