@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+from collections.abc import Callable
 from typing import NamedTuple
 
 from schemas.fields import Micros, parse_time, to_text
@@ -23,15 +24,24 @@ def day(text: str) -> datetime.date:
         raise argparse.ArgumentTypeError(f"{text!r} is no date, such as 2026-01-31") from fault
 
 
-def positive(text: str) -> int:
-    """Read a whole number above zero."""
+def whole(text: str) -> int:
+    """Read a whole number."""
     try:
-        number = int(text)
+        return int(text)
     except ValueError as fault:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from fault
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not above zero")
-    return number
+
+
+def up_to(most: int) -> Callable[[str], int]:
+    """Give the reader of a whole number from 1 to `most`."""
+
+    def read(text: str) -> int:
+        number = whole(text)
+        if not 1 <= number <= most:
+            raise argparse.ArgumentTypeError(f"{number} is not from 1 to {most:,}")
+        return number
+
+    return read
 
 
 class Listener(NamedTuple):

@@ -1,6 +1,7 @@
 """The command `carriers`: list the carriers' profiles, or look for faults in them, and try one on a sample."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from pipelines.errors import UsageError
@@ -63,11 +64,17 @@ def _run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"There is no folder {arguments.profiles}.")
     if (arguments.sample is None) != (arguments.profile is None):
         raise UsageError("Give --sample FILE and --profile NAME together.")
+    if arguments.sample is not None and arguments.what != "lint":
+        raise UsageError("A sample is tried by `milepost carriers lint`.")
+    if arguments.sample is not None and not arguments.sample.is_file():
+        raise UsageError(f"There is no file {arguments.sample}.")
     profiles, faults = lint(arguments.profiles)
     if arguments.what == "list":
         for profile in profiles:
             print(f"{profile.name}: {' '.join(profile.description.split())}")
-        return 0
+        for fault in faults:
+            print(fault, file=sys.stderr)
+        return 1 if faults else 0
     for fault in faults:
         print(fault)
     if arguments.sample is not None and not faults:

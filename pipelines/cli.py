@@ -51,7 +51,14 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     """Read the words of a command line; what a command with a graph does not know is kept for Beam in `rest`.
 
     Only the command that is asked for is loaded: Beam takes its time to import.
+
+    Raises:
+        UsageError: a word is no text.
     """
+    for word in words:
+        # What is no UTF-8 comes as halves of characters, which neither a lake nor a query can take.
+        if any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise UsageError(f"{word!a} is no UTF-8.")
     parser = argparse.ArgumentParser(prog="milepost", description="Follow every parcel.", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     chosen = words[0] if words and words[0] in COMMANDS else None
@@ -68,14 +75,17 @@ def sentence(fault: BaseException) -> str:
     """Give an error as one sentence, free of traceback; Beam wraps what a worker raised several deep."""
     while fault.__cause__ is not None and not isinstance(fault, LakeError | QueryError | StoreError):
         fault = fault.__cause__
+    if isinstance(fault, OSError) and fault.strerror:
+        return f"{fault.filename}: {fault.strerror}." if fault.filename else f"{fault.strerror}."
     text = str(fault).strip().split("\n")[0]
     return text or type(fault).__name__
 
 
 def quieten() -> None:
-    """Keep libraries from talking of what they could do were other libraries there."""
+    """Keep libraries from talking of what they could do were other libraries there, and Beam from tracebacks."""
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+    told = os.environ.get("MILEPOST_TRACEBACK")
+    logging.getLogger("apache_beam").setLevel(logging.ERROR if told else logging.CRITICAL)
 
 
 def _say(fault: object, code: int) -> int:

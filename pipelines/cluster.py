@@ -1,5 +1,6 @@
 """A Flink cluster, asked by its REST interface: which jobs run there, how one does, and to stop one."""
 
+import http.client
 import json
 import time
 import urllib.error
@@ -30,8 +31,10 @@ class Cluster:
         Raises:
             UsageError: there is no cluster.
         """
-        jobs = self._ask("/jobs/overview")["jobs"]
-        return [one["jid"] for one in jobs if one["state"] not in OVER and name in (None, one["name"])]
+        told = self._ask("/jobs/overview")
+        if not isinstance(told, dict) or "jobs" not in told:
+            raise UsageError(f"What answers at {self.master} is no Flink.")
+        return [one["jid"] for one in told["jobs"] if one["state"] not in OVER and name in (None, one["name"])]
 
     def watch(self, job: str) -> None:
         """Wait for the end of a job.
@@ -65,12 +68,14 @@ class Cluster:
             UsageError: there is no such job, or no cluster.
             RuntimeError: the savepoint failed.
         """
-        if job is None:
-            running = self.running()
-            if len(running) != 1:
-                told = ", ".join(running) or "none"
-                raise UsageError(f"Say which job to stop (--job): running at {self.master}: {told}.")
+        running = self.running()
+        if job is None and len(running) == 1:
             (job,) = running
+        if job not in running:
+            raise UsageError(
+                f"{'Say which' if job is None else 'There is no such'} job to stop (--job):"
+                f" running at {self.master}: {', '.join(running) or 'none'}."
+            )
         # Not drained: that would push the watermark to infinity, and every deadline would fire.
         asked = {"drain": False, **({"targetDirectory": savepoints} if savepoints else {})}
         request = self._ask(f"/jobs/{job}/stop", asked)["request-id"]
@@ -87,13 +92,13 @@ class Cluster:
 
     def _ask(self, path: str, body: object = None) -> Any:  # noqa: ANN401
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://{self.master}{path}", data, {"Content-Type": "application/json"})
         try:
+            request = urllib.request.Request(f"http://{self.master}{path}", data, {"Content-Type": "application/json"})
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return json.loads(answer.read())
         except urllib.error.HTTPError as fault:
             raise UsageError(f"Flink at {self.master} has no such job.") from fault
-        except (OSError, ValueError) as fault:
+        except (OSError, ValueError, http.client.HTTPException) as fault:
             raise UsageError(f"There is no Flink at {self.master}.") from fault
 
 

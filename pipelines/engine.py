@@ -1,6 +1,7 @@
 """Which engine runs a graph, by name: Beam's default picks one by what the graph holds, and even by the network."""
 
 import gc
+import os
 import re
 from collections.abc import Callable, Sequence
 
@@ -8,6 +9,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions, WorkerOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult, create_runner
+from apache_beam.runners.worker import sdk_worker
 
 from pipelines.errors import UsageError
 from pipelines.progress import Progress
@@ -50,6 +52,8 @@ def beam_options(rest: Sequence[str]) -> PipelineOptions:
     for word in rest:
         if not word.startswith("-") and not any(word in value for value in values):
             raise UsageError(f"There is no use for {word!r} here.")
+    if (options.view_as(DirectOptions).direct_num_workers or 0) < 0:
+        raise UsageError("--direct_num_workers must be 0, for as many as there are cores, or above.")
     named = options.view_as(StandardOptions).runner
     if named not in OURS:
         # Asked now, before anything is made for a run that cannot begin.
@@ -89,6 +93,9 @@ def run_graph(
     if "max_cache_memory_usage_mb" not in options.get_all_options(drop_default=True):
         # State is read once a batch and lives on in our own objects: weighing it for a cache costs more than it saves.
         worker.max_cache_memory_usage_mb = 0
+    if not os.environ.get("MILEPOST_TRACEBACK"):
+        # Besides handing on what a worker raised, Beam prints it with all that led to it, past any logger.
+        sdk_worker.print = _say_nothing
     pipeline = beam.Pipeline(runner=runner, options=options)
     build(pipeline)
     # Parcels in mind are many and long-lived: with Python's default the collector would walk them all, again and again.
@@ -106,3 +113,7 @@ def run_graph(
             raise RuntimeError(said[-1]) from None
     counted = result.metrics().query()["counters"]
     return {str(one.key.metric.name): int(one.committed or one.attempted or 0) for one in counted}
+
+
+def _say_nothing(*said: object, **how: object) -> None:
+    """Take the place of `print`."""

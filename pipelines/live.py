@@ -256,9 +256,16 @@ def _run(args: argparse.Namespace) -> int:
         return _stop(args)
     if args.action:
         raise UsageError(f"There is no use for {args.action!r} here.")
+    for name in ("job", "savepoints"):
+        if getattr(args, name):
+            raise UsageError(f"--{name} is for milepost live stop.")
     for name in ("input", "lake"):
         if not getattr(args, name):
             raise UsageError(f"--{name} is required.")
+    if "" in (args.postgres, args.outbox):
+        raise UsageError("The database to tell has no name.")
+    if (args.from_savepoint or args.fresh or args.checkpoints) and not is_live(args.input[0]):
+        raise UsageError("A replay of files has no state to go on with.")
     words = [*args.rest, *([f"--savepoint_path={args.from_savepoint}"] if args.from_savepoint else [])]
     options = beam_options(words)
     store = args.postgres or (f"sqlite:///{Path(args.outbox).resolve()}" if args.outbox else None)
@@ -283,10 +290,13 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _stop(args: argparse.Namespace) -> int:
-    masters = [word.partition("=")[2] for word in args.rest if word.startswith("--flink_master=")]
-    if len(masters) != 1:
+    for name in ("input", "lake", "postgres", "outbox", "from_savepoint", "checkpoints", "fresh", "metrics"):
+        if getattr(args, name):
+            raise UsageError(f"milepost live stop has no use for --{name.replace('_', '-')}.")
+    master = master_of(beam_options(["--runner=FlinkRunner", *args.rest]))
+    if master is None:
         raise UsageError("Say where Flink is: milepost live stop --flink_master=HOST:PORT.")
-    place = Cluster(masters[0]).stop(args.job, args.savepoints)
+    place = Cluster(master).stop(args.job, args.savepoints)
     print(f"Stopped; go on with --from-savepoint {place}")
     return 0
 

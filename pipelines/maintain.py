@@ -2,7 +2,7 @@
 
 import argparse
 
-from pipelines.arguments import positive
+from pipelines.arguments import up_to
 from schemas.tables import TABLES
 from transforms.publish.lake import Lake
 from transforms.publish.maintain import maintain
@@ -15,7 +15,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.add_argument("--lake", required=True, metavar="DIR", help="folder of the lake")
     parser.add_argument(
         "--keep-hours",
-        type=positive,
+        type=up_to(1_000_000),
         default=168,
         metavar="H",
         help="how long superseded files stay, for readers and time travel (default %(default)s)",

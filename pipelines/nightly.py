@@ -109,8 +109,10 @@ def all_profiles(more: Path | None = None) -> dict[str, Profile]:
     """Give Milepost's own profiles, those of the simulator's carriers, and those of a folder, which go before them.
 
     Raises:
-        UsageError: a profile cannot be used.
+        UsageError: a profile cannot be used, or there is no such folder.
     """
+    if more is not None and not more.is_dir():
+        raise UsageError(f"There is no folder {more}.")
     try:
         return {**read_profiles(SIMULATED), **read_profiles(FOLDER), **(read_profiles(more) if more else {})}
     except ProfileError as fault:

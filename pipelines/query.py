@@ -13,9 +13,8 @@ import duckdb
 import pyarrow as pa
 
 from schemas.fields import Micros, to_text
-from schemas.night import Night
 from schemas.tables import TABLES, Table
-from transforms.follow.in_sql import bind_rules
+from transforms.follow.in_sql import bind_rules, quoted
 from transforms.publish.lake import Lake, LakeError, connect
 
 VIEWS = (
@@ -50,7 +49,7 @@ def open_lake(path: str | Path, as_of: Micros | None = None) -> duckdb.DuckDBPyC
     try:
         # Conclusions are pinned before facts, the reverse of how a commit writes them: no alert lacks its events.
         night = lake.night()
-        files = {table.name: _pin(lake, table, night) for table in reversed(TABLES.values())}
+        files = {table.name: lake.held(table, night=night) for table in reversed(TABLES.values())}
         for table in TABLES.values():
             _bind(db, lake, table, files[table.name], as_of)
         bind_rules(db, _horizon(db) if as_of is None else as_of, lake.policy())
@@ -90,11 +89,6 @@ def first_line(fault: Exception) -> str:
     return next(iter(str(fault).strip().splitlines()), type(fault).__name__).strip(" .:!")
 
 
-def _pin(lake: Lake, table: Table, night: Night) -> list[str]:
-    delta = lake.delta(table, night=night)
-    return lake.files(table, delta) if delta else []
-
-
 def _bind(db: duckdb.DuckDBPyConnection, lake: Lake, table: Table, files: list[str], as_of: Micros | None) -> None:
     known = ""
     if as_of is not None:
@@ -110,6 +104,6 @@ def _horizon(db: duckdb.DuckDBPyConnection) -> Micros:
 
 def _lock(db: duckdb.DuckDBPyConnection, files: list[str]) -> None:
     """Leave the connection the pinned files to read, and nothing else of this machine or its network."""
-    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    listed = ", ".join(map(quoted, files))
     db.execute(f"set allowed_paths = [{listed}]; set python_enable_replacements = false")
     db.execute("set enable_external_access = false; set lock_configuration = true")

@@ -200,13 +200,19 @@ def for_people(value: Any) -> str:  # noqa: ANN401
 
 
 def write_whole(out: Path, text: str) -> None:
-    """Write a file in one step: readers see the old one or the new one.
+    """Write a file in one step: readers see the old one or the new one. A device or a pipe is written to as it is.
 
     Raises:
         UsageError: it cannot be written.
     """
     fresh = None
     try:
+        if out.exists() and not out.is_file():
+            # Not replaced: a file in the place of /dev/null would be everybody's trouble.
+            out.write_text(text, encoding="utf-8", newline="")
+            return
+        # Of a link, what it points to is replaced.
+        out = out.resolve()
         handle, fresh = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
         with open(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)

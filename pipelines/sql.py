@@ -79,7 +79,7 @@ def _run(arguments: argparse.Namespace) -> int:
         elif sys.stdin.isatty():
             _converse(db, arguments.format)
         else:
-            for query in statements(sys.stdin):
+            for query in statements(_piped()):
                 show(answer(db, query), arguments.format)
     return 0
 
@@ -99,6 +99,16 @@ def _converse(db: duckdb.DuckDBPyConnection, form: str) -> None:
 def bound_names(db: duckdb.DuckDBPyConnection) -> list[str]:
     """Give the names of all tables and views."""
     return [name for (name,) in db.sql("select name from (show tables) order by name").fetchall()]
+
+
+def _piped() -> Iterator[str]:
+    try:
+        for line in sys.stdin:
+            # By some locales what is no text comes as halves of characters.
+            line.encode()
+            yield line
+    except UnicodeError as fault:
+        raise QueryError("What comes by standard input is no UTF-8.") from fault
 
 
 def _typed() -> Iterator[str]:

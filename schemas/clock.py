@@ -1,13 +1,14 @@
 """The clock by which the live side tells what time it is: the wall clock, or in a trial a simulated one."""
 
 import time
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from schemas.fields import SECOND, Micros
 
 
-class Clock(Struct, frozen=True):
+class Clock(Struct, frozen=True, forbid_unknown_fields=True):
     """A clock: the wall clock, unless it is set.
 
     A set clock showed `simulated` when the wall clock showed `real`, runs `speed` times as fast, and stands still at
@@ -16,7 +17,7 @@ class Clock(Struct, frozen=True):
 
     real: Micros = 0
     simulated: Micros = 0
-    speed: float = 1.0
+    speed: Annotated[float, Meta(gt=0)] = 1.0
     until: Micros = 0
 
     def now(self) -> Micros:

@@ -42,6 +42,15 @@ def to_datetime(ts: Micros) -> datetime.datetime:
     return datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(microseconds=ts)
 
 
+def midnight(day: datetime.date) -> Micros:
+    """Give the moment at which a day begins in UTC.
+
+    >>> midnight(datetime.date(1970, 1, 2)) == DAY
+    True
+    """
+    return to_micros(datetime.datetime.combine(day, datetime.time(), datetime.UTC))
+
+
 def to_text(ts: Micros) -> str:
     """Give microseconds as RFC 3339 text.
 

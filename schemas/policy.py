@@ -3,41 +3,19 @@
 Written as TOML; what is not written keeps the default. Durations are text such as "30 min", "2 h", "12 h" or "30 d".
 """
 
-import re
-import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Literal, Optional
 
 import msgspec
 from msgspec import Meta, Struct
 
-from schemas.fields import DAY, HOUR, MINUTE, SECOND
-
-_UNITS = {"s": SECOND, "min": MINUTE, "h": HOUR, "d": DAY}
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|d)\s*")
+from schemas.settings import Duration, read_settings
 
 
 class PolicyError(ValueError):
     """A policy file that cannot be used; its text is one clear sentence."""
-
-
-class Duration(int):
-    """A length of time in microseconds, written in a policy as text with a unit."""
-
-    @classmethod
-    def of(cls, text: str) -> "Duration":
-        """Read a duration.
-
-        >>> Duration.of("30 min") == 30 * MINUTE
-        True
-        """
-        match = _DURATION.fullmatch(text)
-        length = float(match[1]) * _UNITS[match[2]] if match else 0
-        if not 1 <= length <= 36500 * DAY:
-            raise ValueError(f"{text!r} is no duration; write a number above 0 and s, min, h or d, such as '30 min'")
-        return cls(length)
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,12 +118,6 @@ def _resolve(limits: Limits, *overrides: Override | None) -> Limits:
     return msgspec.structs.replace(limits, **changes)
 
 
-def _hook(kind: type, value: Any) -> Any:  # noqa: ANN401
-    if kind is Duration and isinstance(value, str):
-        return Duration.of(value)
-    raise ValueError(f"expected {kind.__name__.lower()} text, got {value!r}")
-
-
 def read_policy(path: str | Path | None) -> Policy:
     """Read a policy file; no path means the defaults.
 
@@ -154,13 +126,4 @@ def read_policy(path: str | Path | None) -> Policy:
     """
     if path is None:
         return Policy()
-    try:
-        written = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        policy = msgspec.convert(written, Policy, dec_hook=_hook)
-    except (OSError, UnicodeDecodeError) as fault:
-        raise PolicyError(f"The policy file {path} cannot be read: {getattr(fault, 'strerror', fault)}.") from fault
-    except tomllib.TOMLDecodeError as fault:
-        raise PolicyError(f"The policy file {path} is no TOML: {fault}.") from fault
-    except msgspec.ValidationError as fault:
-        raise PolicyError(f"The policy file {path} cannot be used: {fault}.") from fault
-    return policy
+    return read_settings(path, Policy, PolicyError, "The policy file")

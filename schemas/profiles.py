@@ -5,14 +5,14 @@ A code names a row's meaning. Where one column does not tell it, a code is sever
 """
 
 import datetime
-import tomllib
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Optional
 
-import msgspec
 from msgspec import Meta, Struct
+
+from schemas.settings import read_settings
 
 FOLDER = Path(__file__).parent / "carriers"
 """Every TOML file in it is a profile: adding a carrier means adding a file."""
@@ -168,14 +168,7 @@ def parse_profile(path: Path) -> Profile:
     Raises:
         ProfileError: the file cannot be read, is no TOML, or has no profile's form.
     """
-    try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Profile)
-    except (OSError, UnicodeDecodeError) as fault:
-        raise ProfileError(f"The profile {path} cannot be read: {getattr(fault, 'strerror', fault)}.") from fault
-    except tomllib.TOMLDecodeError as fault:
-        raise ProfileError(f"The profile {path} is no TOML: {fault}.") from fault
-    except msgspec.ValidationError as fault:
-        raise ProfileError(f"The profile {path} cannot be used: {fault}.") from fault
+    return read_settings(path, Profile, ProfileError, "The profile")
 
 
 def read_profile(path: Path) -> Profile:

@@ -3,19 +3,27 @@
 import argparse
 from pathlib import Path
 
-from pipelines.arguments import positive
+from pipelines.arguments import up_to, whole
 from pipelines.errors import UsageError
 from pipelines.progress import Progress
 from pipelines.simulate.generate import run
+
+_ORDERS = 100_000_000
+_DAYS = 3_650
+"""More than any trial wants: beyond it a slip of the finger would fill the machine."""
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `simulate` to the commands."""
     parser = commands.add_parser("simulate", help="make up a shop's events, hub scans, and the truth about them")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to make")
-    parser.add_argument("--orders", type=positive, default=10_000, metavar="N", help="orders (default %(default)s)")
-    parser.add_argument("--days", type=positive, default=30, metavar="D", help="days (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=7, metavar="S", help="same seed, same bytes (default %(default)s)")
+    parser.add_argument(
+        "--orders", type=up_to(_ORDERS), default=10_000, metavar="N", help="orders (default %(default)s)"
+    )
+    parser.add_argument("--days", type=up_to(_DAYS), default=30, metavar="D", help="days (default %(default)s)")
+    parser.add_argument(
+        "--seed", type=whole, default=7, metavar="S", help="same seed, same bytes (default %(default)s)"
+    )
     parser.set_defaults(run=_run)
 
 

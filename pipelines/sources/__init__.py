@@ -83,7 +83,10 @@ def open_source(
     for uri in uris:
         if not is_live(uri):
             raise UsageError(f"{uri} ends, the other inputs do not; replay it in a run of its own.")
-        source = _open(urlsplit(uri), uri, timing)
+        try:
+            source = _open(urlsplit(uri), uri, timing)
+        except ValueError as fault:
+            raise UsageError(f"{uri} is no source: {fault}.") from fault
         if source.name in [one.name for one in sources]:
             raise UsageError(f"{source.name} is named twice.")
         source.check()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import rich
 
+from pipelines.arguments import up_to
 from scripts.benchmarks.live import bench_live
 from scripts.benchmarks.nightly import bench_nightly
 
@@ -16,8 +17,8 @@ def main() -> None:
     """Run one benchmark; the last line is one JSON object."""
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("name", choices=["live", "nightly"])
-    parser.add_argument("--events", type=int, default=1_000_000, help="live events")
-    parser.add_argument("--scans", type=int, default=5_000_000, help="hub scans, of `nightly`")
+    parser.add_argument("--events", type=up_to(100_000_000), default=1_000_000, help="live events")
+    parser.add_argument("--scans", type=up_to(100_000_000), default=5_000_000, help="hub scans, of `nightly`")
     parser.add_argument("--json", action="store_true", help="print the JSON object alone")
     args = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="milepost-bench-"))

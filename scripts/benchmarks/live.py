@@ -25,7 +25,7 @@ def bench_live(work: Path, events: int) -> dict[str, float]:
             "--out",
             str(shop),
             "--orders",
-            str(int(size / EVENTS_PER_ORDER)),
+            str(max(1, int(size / EVENTS_PER_ORDER))),
         )
         lines = json.loads((shop / "manifest.json").read_text())["lines"]
         source, lake = str(shop / "events.jsonl"), work / f"lake-{size}"

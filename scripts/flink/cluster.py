@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,17 +16,15 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import FrameType, TracebackType
 from typing import Any
 
+from pipelines.arguments import up_to
+from scripts import servers
 from scripts.flink.options import JOB_SERVER, flink_options
+from scripts.servers import HOST, PATIENCE, free_ports, listens, said, until_signal
 
-HOST = "127.0.0.1"
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60
-"""Seconds in which a cluster must have started."""
 
 JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
@@ -94,8 +91,8 @@ class Cluster:
     def start(self, name: str) -> None:
         """Start one of the processes; it need not be ready yet."""
         commands = {
-            "jobmanager": [*java("512m"), JOB_MANAGER, "--configDir", str(self.folder)],
-            "taskmanager": [*java("640m"), TASK_MANAGER, "--configDir", str(self.folder)],
+            "jobmanager": [*_flink("512m"), JOB_MANAGER, "--configDir", str(self.folder)],
+            "taskmanager": [*_flink("640m"), TASK_MANAGER, "--configDir", str(self.folder)],
             "workers": [
                 sys.executable,
                 "-m",
@@ -108,21 +105,12 @@ class Cluster:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
         }
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                commands[name], stdout=log, stderr=log, env=os.environ | path, start_new_session=True
-            )
+        self.processes[name] = servers.start(commands[name], self._log(name), env=os.environ | path)
 
     def stop(self, name: str, how: signal.Signals = signal.SIGINT) -> None:
         """Stop one of the processes with all that it started."""
-        process = self.processes.pop(name)
-        process.send_signal(how)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        # A pool that was killed has not ended its workers.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        # With its group: a pool that was killed has not ended its workers.
+        servers.end(self.processes.pop(name), how)
 
     def wait(self) -> None:
         """Wait until all is ready.
@@ -140,10 +128,9 @@ class Cluster:
     def _ready(self) -> bool:
         try:
             slots: int = self.ask("/overview")["slots-total"]
-            socket.create_connection((HOST, self._pool), timeout=1).close()
         except (urllib.error.URLError, OSError):
             return False
-        return slots >= self.slots
+        return slots >= self.slots and listens(self._pool)
 
     def __enter__(self) -> "Cluster":
         """Start, and wait until all is ready."""
@@ -157,15 +144,16 @@ class Cluster:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop all."""
         self._stop_all()
 
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
     def _complaint(self, name: str) -> str:
         """Give the root of what a process complained of, or else its last word."""
-        lines = (self.folder / f"{name}.log").read_text(errors="replace").splitlines() or ["it said nothing"]
+        lines = said(self._log(name))
         return next((line for line in reversed(lines) if line.startswith("Caused by: ")), lines[-1])
 
     def _stop_all(self) -> None:
@@ -196,15 +184,14 @@ state.savepoints.dir: {(self.folder / "savepoints").as_uri()}
 {MEMORY}"""
 
 
-def java(heap: str) -> list[str]:
+def _flink(heap: str) -> list[str]:
     """Give the command line of Java with Flink's jars, up to the name of a class."""
     with zipfile.ZipFile(JOB_SERVER) as jar:
         manifest = jar.read("META-INF/MANIFEST.MF").decode().replace("\r\n ", "")
     # What a manifest opens counts for a program started by its jar only.
     opens = next(line for line in manifest.splitlines() if line.startswith("Add-Opens: ")).split()[1:]
-    home = os.environ.get("JAVA_HOME")
     return [
-        str(Path(home, "bin/java")) if home else "java",
+        servers.java(),
         f"-Xmx{heap}",
         "-Dorg.slf4j.simpleLogger.showDateTime=true",
         "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
@@ -214,27 +201,16 @@ def java(heap: str) -> list[str]:
     ]
 
 
-def free_ports(count: int) -> list[int]:
-    """Give free loopback ports, no two alike."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    sys.exit(0)
-
-
 def main() -> None:
     """Run a cluster until a signal ends it."""
     parser = argparse.ArgumentParser(prog="scripts/flink/cluster", description="A Flink cluster for trials.")
-    parser.add_argument("--slots", type=int, default=2, metavar="N", help="tasks at a time (default %(default)s)")
+    parser.add_argument("--slots", type=up_to(64), default=2, metavar="N", help="tasks at a time (default %(default)s)")
     args = parser.parse_args()
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGINT, _end)
-    with tempfile.TemporaryDirectory(prefix="milepost-flink-") as folder, Cluster(Path(folder), args.slots) as cluster:
+    with (
+        until_signal(),
+        tempfile.TemporaryDirectory(prefix="milepost-flink-") as folder,
+        Cluster(Path(folder), args.slots) as cluster,
+    ):
         pids = ", ".join(f"{name} {process.pid}" for name, process in cluster.processes.items())
         print(f"Flink takes jobs at http://{cluster.address}; processes: {pids}; logs: {folder}. Ctrl-C ends it.")
         print("Put a command of milepost on it with:", *cluster.options(bounded=False), flush=True)

@@ -5,25 +5,17 @@
 Everything lies in a temporary folder and listens on free loopback ports. The broker ends with this process.
 """
 
-import os
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
-import time
-from contextlib import suppress
 from pathlib import Path
-from types import FrameType, TracebackType
 
-from scripts.flink.cluster import HOST, free_ports
+from scripts.servers import HOST, becomes, end, free_ports, java, listens, said, start, until_signal
 
 JARS = Path(__file__).with_name("lib")
 """What the broker is made of; `scripts/kafka/setup` fetches it."""
 
 STAMP = JARS / "setup.stamp"
-PATIENCE = 60
-"""Seconds in which a broker must have started."""
 
 
 class Broker:
@@ -39,8 +31,8 @@ class Broker:
         """Take a folder, and how many partitions a new topic has."""
         self.folder = folder
         self.partitions = partitions
-        port, self._controller = free_ports(2)
-        self.address = f"{HOST}:{port}"
+        self._port, self._controller = free_ports(2)
+        self.address = f"{HOST}:{self._port}"
         self.process: subprocess.Popen[bytes] | None = None
         self._began = 0
 
@@ -57,59 +49,40 @@ class Broker:
             self.folder.mkdir(parents=True, exist_ok=True)
             settings.write_text(self._configuration())
             storage = ("kafka.tools.StorageTool", "format", "--cluster-id", "milepost-trials", "--config")
-            done = subprocess.run([*java("128m"), *storage, settings], capture_output=True, text=True, check=False)
+            done = subprocess.run([*_kafka("128m"), *storage, settings], capture_output=True, text=True, check=False)
             if done.returncode:
                 raise RuntimeError(f"Kafka's storage could not be made: {(done.stdout + done.stderr).strip()}")
-        with (self.folder / "broker.log").open("ab") as log:
-            self._began = log.tell()
-            self.process = subprocess.Popen(
-                [*java("512m"), "kafka.Kafka", str(settings)], stdout=log, stderr=log, start_new_session=True
-            )
-        until = time.monotonic() + PATIENCE
-        while not self._listens():
-            if self.process.poll() is not None or time.monotonic() > until:
-                self.stop(signal.SIGKILL)
-                raise RuntimeError(f"Kafka did not start: {self._complaint()}")
-            time.sleep(0.1)
+        self._began = self._log.stat().st_size if self._log.exists() else 0
+        self.process = start([*_kafka("512m"), "kafka.Kafka", str(settings)], self._log)
+        if not becomes(self._ready, self.process):
+            self.stop(signal.SIGKILL)
+            raise RuntimeError(f"Kafka did not start: {self._complaint()}")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop the broker, if it runs; it keeps its data."""
-        if self.process is None:
-            return
-        self.process.send_signal(how)
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(20)
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.process = None
+        if self.process is not None:
+            end(self.process, how, 20)
+            self.process = None
 
     def __enter__(self) -> "Broker":
         """Start, and wait until it listens."""
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop."""
         self.stop()
 
-    def _listens(self) -> bool:
-        host, port = self.address.split(":")
-        try:
-            socket.create_connection((host, int(port)), timeout=1).close()
-        except OSError:
-            return False
-        # Its port opens before it takes part in its own cluster.
-        return "Kafka Server started" in self._said()
+    @property
+    def _log(self) -> Path:
+        return self.folder / "broker.log"
 
-    def _said(self) -> str:
-        """Give what it has logged since it was last started."""
-        return (self.folder / "broker.log").read_bytes()[self._began :].decode(errors="replace")
+    def _ready(self) -> bool:
+        # Its port opens before it takes part in its own cluster.
+        return listens(self._port) and any("Kafka Server started" in line for line in said(self._log, self._began))
 
     def _complaint(self) -> str:
-        lines = self._said().splitlines() or ["it said nothing"]
+        lines = said(self._log, self._began)
         return next((line for line in reversed(lines) if "Exception" in line), lines[-1])
 
     def _configuration(self) -> str:
@@ -136,27 +109,18 @@ broker.heartbeat.interval.ms=250
 """
 
 
-def java(heap: str) -> list[str]:
+def _kafka(heap: str) -> list[str]:
     """Give the command line of Java with Kafka's jars, up to the name of a class."""
-    home = os.environ.get("JAVA_HOME")
-    return [
-        str(Path(home, "bin/java")) if home else "java",
-        f"-Xmx{heap}",
-        "-Dorg.slf4j.simpleLogger.showDateTime=true",
-        "-cp",
-        f"{JARS}/*",
-    ]
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    sys.exit(0)
+    return [java(), f"-Xmx{heap}", "-Dorg.slf4j.simpleLogger.showDateTime=true", "-cp", f"{JARS}/*"]
 
 
 def main() -> None:
     """Run a broker until a signal ends it."""
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGINT, _end)
-    with tempfile.TemporaryDirectory(prefix="milepost-kafka-") as folder, Broker(Path(folder)) as broker:
+    with (
+        until_signal(),
+        tempfile.TemporaryDirectory(prefix="milepost-kafka-") as folder,
+        Broker(Path(folder)) as broker,
+    ):
         print(f"Kafka listens at {broker.address}; logs: {folder}. Ctrl-C ends it.", flush=True)
         signal.pause()
 

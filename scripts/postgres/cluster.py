@@ -9,18 +9,14 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType, TracebackType
 
-HOST = "127.0.0.1"
-PATIENCE = 60
-"""Seconds in which the server must have started or stopped."""
+from scripts import servers
+from scripts.servers import HOST, PATIENCE, becomes, free_ports, said, until_signal
 
 
 class Postgres:
@@ -56,19 +52,18 @@ class Postgres:
         settings = [f"port={self.port}", f"listen_addresses={HOST}", f"unix_socket_directories={self.folder}"]
         if not self.fsync:
             settings += ["fsync=off", "full_page_writes=off"]
-        with (self.folder / "server.log").open("ab") as log:
-            server = subprocess.Popen(
-                [*_as_user(), _program("postgres"), "-D", str(self.folder / "data"), *(f"-c{one}" for one in settings)],
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-                start_new_session=True,
-            )
-        until = time.monotonic() + PATIENCE
-        while subprocess.run(self._ready(), stdout=subprocess.DEVNULL, check=False).returncode:
-            if server.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"Postgres did not start: {self._last_word()}")
-            time.sleep(0.05)
+        command = [
+            *_as_user(),
+            _program("postgres"),
+            "-D",
+            str(self.folder / "data"),
+            *(f"-c{one}" for one in settings),
+        ]
+        log = self.folder / "server.log"
+        server = servers.start(command, log, cwd=self.folder)
+        if not becomes(self._ready, server):
+            servers.end(server, signal.SIGKILL)
+            raise RuntimeError(f"Postgres did not start: {said(log)[-1]}")
         self._server = server
 
     def stop(self) -> None:
@@ -95,9 +90,7 @@ class Postgres:
             if user:
                 owner = pwd.getpwnam(user[2])
                 os.chown(self.folder, owner.pw_uid, owner.pw_gid)
-            with socket.socket() as free:
-                free.bind((HOST, 0))
-                self.port = free.getsockname()[1]
+            (self.port,) = free_ports(1)
             subprocess.run(
                 [*user, _program("initdb"), "-D", str(self.folder / "data"), "-U", "milepost", "-A", "trust",
                  "-E", "UTF8", "--locale=C", "--no-sync"],
@@ -109,9 +102,7 @@ class Postgres:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop it and take its folder away."""
         if self._server.poll() is None:
             self.stop()
@@ -123,12 +114,9 @@ class Postgres:
             os.kill(self.pid, how)
         self._server.wait(PATIENCE)
 
-    def _ready(self) -> list[str]:
-        return [_program("pg_isready"), "-q", "-h", HOST, "-p", str(self.port), "-U", "milepost", "-d", "postgres"]
-
-    def _last_word(self) -> str:
-        lines = (self.folder / "server.log").read_text(errors="replace").splitlines()
-        return lines[-1] if lines else "it said nothing"
+    def _ready(self) -> bool:
+        asked = [_program("pg_isready"), "-q", "-h", HOST, "-p", str(self.port), "-U", "milepost", "-d", "postgres"]
+        return subprocess.run(asked, stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def lacking() -> str | None:
@@ -176,18 +164,9 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def _end(number: int, frame: FrameType | None) -> None:
-    sys.exit(0)
-
-
 def main() -> None:
     """Run a cluster until a signal ends it."""
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGINT, _end)
-    missing = lacking()
-    if missing:
-        sys.exit(missing)
-    with Postgres() as cluster:
+    with until_signal(), Postgres() as cluster:
         print(f"Postgres {cluster.pid} takes connections at {cluster.dsn}. Ctrl-C ends it.", flush=True)
         signal.pause()
 

@@ -5,21 +5,13 @@
 It keeps everything in memory and listens on a free loopback port. The emulator ends with this process.
 """
 
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
-import time
-from contextlib import suppress
 from pathlib import Path
-from types import FrameType, TracebackType
 
-from scripts.flink.cluster import HOST, free_ports
-
-PATIENCE = 60
-"""Seconds in which it must have started."""
+from scripts.servers import HOST, becomes, end, free_ports, java, said, start, until_signal
 
 
 class Emulator:
@@ -48,43 +40,34 @@ class Emulator:
             raise RuntimeError(lacking)
         self.folder.mkdir(parents=True, exist_ok=True)
         # By its jar: gcloud's own command is a wrapper that leaves its Java behind when it is stopped.
-        command = [_java(), "-Xmx512m", "-jar", str(_jar()), f"--host={HOST}", f"--port={self._port}"]
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        until = time.monotonic() + PATIENCE
-        while "Server started" not in self._log.read_text(errors="replace"):
-            if self.process.poll() is not None or time.monotonic() > until:
-                self.stop(signal.SIGKILL)
-                said = self._log.read_text(errors="replace").splitlines() or ["it said nothing"]
-                raise RuntimeError(f"The Pub/Sub emulator did not start: {said[-1]}")
-            time.sleep(0.1)
+        command = [java(), "-Xmx512m", "-jar", str(_jar()), f"--host={HOST}", f"--port={self._port}"]
+        self._log.unlink(missing_ok=True)
+        self.process = start(command, self._log)
+        if not becomes(self._ready, self.process):
+            self.stop(signal.SIGKILL)
+            raise RuntimeError(f"The Pub/Sub emulator did not start: {said(self._log)[-1]}")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop the emulator, if it runs; what it held is gone."""
-        if self.process is None:
-            return
-        self.process.send_signal(how)
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(10)
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.process = None
+        if self.process is not None:
+            end(self.process, how)
+            self.process = None
 
     def __enter__(self) -> "Emulator":
         """Start, and wait until it listens."""
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop."""
         self.stop()
 
     @property
     def _log(self) -> Path:
         return self.folder / "emulator.log"
+
+    def _ready(self) -> bool:
+        return any("Server started" in line for line in said(self._log))
 
 
 def missing() -> str | None:
@@ -96,7 +79,7 @@ def missing() -> str | None:
             "The Google Cloud SDK has no Pub/Sub emulator: run `gcloud components install pubsub-emulator`,"
             " or install google-cloud-cli-pubsub-emulator."
         )
-    if shutil.which(_java()) is None:
+    if shutil.which(java()) is None:
         return "The Pub/Sub emulator needs Java, and none is there."
     return None
 
@@ -106,20 +89,13 @@ def _jar() -> Path | None:
     return next(iter(sorted((sdk / "platform/pubsub-emulator/lib").glob("cloud-pubsub-emulator-*-all.jar"))), None)
 
 
-def _java() -> str:
-    home = os.environ.get("JAVA_HOME")
-    return str(Path(home, "bin/java")) if home else "java"
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    sys.exit(0)
-
-
 def main() -> None:
     """Run an emulator until a signal ends it."""
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGINT, _end)
-    with tempfile.TemporaryDirectory(prefix="milepost-pubsub-") as folder, Emulator(Path(folder)) as emulator:
+    with (
+        until_signal(),
+        tempfile.TemporaryDirectory(prefix="milepost-pubsub-") as folder,
+        Emulator(Path(folder)) as emulator,
+    ):
         print(f"export PUBSUB_EMULATOR_HOST={emulator.address}  # log: {folder}; Ctrl-C ends it", flush=True)
         signal.pause()
 

@@ -1,17 +1,15 @@
 """The relay's configuration: one TOML file. Secrets are named in it, and come from the environment alone."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
 from pipelines.errors import UsageError
 from schemas.fields import SECOND
-from schemas.policy import Duration
+from schemas.settings import Duration, read_settings
 from services.relay.channels.channel import Channel
 from services.relay.channels.file import File
 from services.relay.channels.mail import Mail, Security
@@ -40,10 +38,6 @@ class ChannelConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     first_wait: Duration = Duration.of("1 s")
     longest_wait: Duration = Duration.of("6 h")
     """Before a row is tried again it waits up to a bound that doubles from the first to the longest."""
-
-    def make(self) -> Channel:
-        """Make the channel."""
-        raise NotImplementedError
 
 
 class WebhookConfig(ChannelConfig, kw_only=True, frozen=True, tag="webhook"):
@@ -135,7 +129,9 @@ class FileConfig(ChannelConfig, kw_only=True, frozen=True, tag="file"):
 class RelayConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """All of it."""
 
-    channel: Mapping[str, WebhookConfig | SmsConfig | MailConfig | TopicConfig | FileConfig]
+    channel: Annotated[
+        Mapping[str, WebhookConfig | SmsConfig | MailConfig | TopicConfig | FileConfig], Meta(min_length=1)
+    ]
     batch: Count = 20
     """Rows claimed at a time by a sender."""
     lease: Duration = Duration.of("60 s")
@@ -150,15 +146,7 @@ def read_config(path: str | Path) -> RelayConfig:
     Raises:
         UsageError: the file cannot be read, or says something the relay does not know.
     """
-    try:
-        written = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        config = msgspec.convert(written, RelayConfig, dec_hook=_hook)
-    except (OSError, UnicodeDecodeError) as fault:
-        raise UsageError(f"The file {path} cannot be read: {getattr(fault, 'strerror', fault)}.") from fault
-    except tomllib.TOMLDecodeError as fault:
-        raise UsageError(f"The file {path} is no TOML: {fault}.") from fault
-    except msgspec.ValidationError as fault:
-        raise UsageError(f"The file {path} cannot be used: {fault}.") from fault
+    config = read_settings(path, RelayConfig, UsageError)
     for name, channel in config.channel.items():
         if channel.timeout * 2 > config.lease:
             raise UsageError(f"The lease must be at least twice the timeout of the channel {name}.")
@@ -180,9 +168,3 @@ def _secret(name: str) -> str:
     if name and not secret:
         raise UsageError(f"The environment variable {name}, which the relay's file names, is not set.")
     return secret
-
-
-def _hook(kind: type, value: Any) -> Any:  # noqa: ANN401
-    if kind is Duration and isinstance(value, str):
-        return Duration.of(value)
-    raise ValueError(f"expected {kind.__name__.lower()} text")

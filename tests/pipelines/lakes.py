@@ -1,11 +1,16 @@
-"""What tests ask of a lake: its rows as sorted lists, comparable with an oracle's."""
+"""What tests put into a lake, and ask of it: its rows as sorted lists, comparable with an oracle's."""
 
 from pathlib import Path
+
+import msgspec
 
 from pipelines.live import run_live
 from pipelines.query import open_lake
 from schemas.fields import Micros
 from schemas.policy import Policy
+from schemas.tables import TABLES
+from tests.transforms.publish.rows import add
+from transforms.publish.lake import Lake
 
 QUERIES = {
     "events": "from events",
@@ -24,6 +29,11 @@ def replay(lines: bytes, folder: Path, lake: str = "lake", as_of: Micros | None 
     source.write_bytes(lines)
     run_live(str(source), str(folder / lake), Policy(), as_of)
     return folder / lake
+
+
+def put(lake: Lake, table: str, *given: msgspec.Struct) -> None:
+    """Append rows to a table, and let readers see them."""
+    add(lake, TABLES[table], given)
 
 
 def rows(lake: Path, as_of: Micros | None = None) -> dict[str, list[tuple]]:

@@ -11,8 +11,10 @@ from deltalake import DeltaTable, write_deltalake
 
 from pipelines.cli import main
 from schemas.fields import DAY, to_text
+from schemas.tables import EVENTS
 from tests.builders import MONDAY, line, wire
 from tests.pipelines.lakes import raw
+from transforms.publish.lake import Lake
 
 GOOD = line(event_id="good", promised_delivery_ts=None)
 BAD = {
@@ -205,3 +207,48 @@ def test_a_job_that_fails_midway_says_so_and_a_rerun_completes_it(
     assert "No space left" in told
     assert live(capsys, source, lake)[0] == 0
     assert [len(raw(lake, table)) for table in ("events", "milestones", "rejections")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        pytest.param(["simulate", "--out", "x", "--days", "99999999999"], "from 1 to 3,650", id="a year too far"),
+        pytest.param(["simulate", "--out", "x", "--orders", "0"], "from 1 to", id="no orders"),
+        pytest.param(["simulate", "--out", "x", "--seed", "x"], "no whole number", id="a seed of letters"),
+        pytest.param(["maintain", "--lake", "x", "--keep-hours", "9" * 20], "from 1 to", id="hours without end"),
+        pytest.param(["relay", "--outbox", "x", "--config", "x", "--metrics", "99999"], "no [HOST:]PORT", id="no such port"),
+        pytest.param(["explain", "--lake", "x", "o\udcff"], "no UTF-8", id="no text"),
+        pytest.param(["nightly", "--drop", ".", "--lake", "x", "--date", "2026-01-01", "--profiles", "none"], "no folder none", id="no profiles"),
+        pytest.param(["nightly", "--drop", ".", "--lake", "x", "--date", "2026-01-01", "--direct_num_workers=-1"], "workers", id="fewer than no workers"),
+        pytest.param(["live", "--input", "x", "--lake", "x", "--clock", '{"rate": 2}'], "rate", id="a clock with another hand"),
+        pytest.param(["live", "--input", "x", "--lake", "x", "--clock", '{"speed": 0}'], "speed", id="a clock that stands"),
+    ],
+)  # fmt: skip
+def test_a_wrong_word_is_one_sentence_and_leaves_nothing(tmp_path: Path, capsys, monkeypatch, words, says):
+    monkeypatch.chdir(tmp_path)
+    code, told = run(capsys, *words)
+    assert (code, one_sentence(told)) == (2, True)
+    assert says in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_worker_raised_comes_without_its_traceback(tmp_path: Path, capsys, caplog):
+    source, lake = tmp_path / "events.jsonl", tmp_path / "lake"
+    source.write_bytes(GOOD)
+    assert live(capsys, source, lake)[0] == 0
+    for file in Lake(lake).held(EVENTS):
+        Path(file).write_bytes(b"damaged")
+    (tmp_path / "drop/ups").mkdir(parents=True)
+    (tmp_path / "drop/ups/2026-03-02.csv").write_text("no header\n")
+    code, told = run(capsys, "nightly", "--drop", tmp_path / "drop", "--lake", lake, "--date", "2026-03-02")
+    assert (code, one_sentence(told)) == (1, True)
+    assert Path(file).name in told
+    assert not caplog.records
+
+
+def test_a_file_of_the_lake_that_must_not_be_written_is_named(tmp_path: Path, capsys):
+    source, lake = tmp_path / "events.jsonl", tmp_path / "lake"
+    source.write_bytes(GOOD)
+    (lake / "live.lock").mkdir(parents=True)
+    code, told = run(capsys, "live", "--input", source, "--lake", lake)
+    assert (code, told.splitlines()[-1]) == (1, f"milepost: {lake / 'live.lock'}: Is a directory.")

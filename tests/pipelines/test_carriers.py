@@ -44,13 +44,30 @@ def test_a_sample_shows_what_is_unmapped(tmp_path, capsys):
     assert main(["carriers", "lint", "--sample", str(sample), "--profile", "dtdc"]) == 0
 
 
-def test_a_sample_that_is_no_such_file(tmp_path, capsys):
-    assert main(["carriers", "lint", "--sample", str(tmp_path / "none.csv"), "--profile", "ups"]) == 1
-    assert "unreadable_file" in capsys.readouterr().out
+@pytest.mark.parametrize("name", ["none.csv", "."])
+def test_a_sample_that_is_no_such_file(tmp_path, capsys, name):
+    assert main(["carriers", "lint", "--sample", str(tmp_path / name), "--profile", "ups"]) == 2
+    assert "There is no file " in capsys.readouterr().err
+
+
+def test_a_list_says_which_profiles_it_lacks(tmp_path, capsys):
+    (tmp_path / "good.toml").write_bytes((FOLDER / "ups.toml").read_bytes())
+    (tmp_path / "other.toml").write_text("name = ")
+    assert main(["carriers", "list", "--profiles", str(tmp_path)]) == 1
+    shown = capsys.readouterr()
+    assert shown.out.startswith("ups: ")
+    assert "other.toml is no TOML" in shown.err
+
+
+def test_a_sample_is_not_for_a_list(tmp_path, capsys):
+    (tmp_path / "x").touch()
+    assert main(["carriers", "list", "--sample", str(tmp_path / "x"), "--profile", "ups"]) == 2
+    assert "lint" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    "words", [["--sample", "x"], ["--profile", "ups"], ["--sample", "x", "--profile", "none"], ["--profiles", "/none"]]
+    "words",
+    [["--sample", "x"], ["--profile", "ups"], ["--sample", __file__, "--profile", "none"], ["--profiles", "/none"]],
 )
 def test_wrong_usage(words, capsys):
     assert main(["carriers", "lint", *words]) == 2

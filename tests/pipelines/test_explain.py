@@ -6,7 +6,6 @@ import io
 import itertools
 import json
 
-import pyarrow as pa
 import pytest
 from rich.console import Console
 
@@ -15,12 +14,9 @@ from pipelines.errors import QueryError
 from pipelines.query import open_lake
 from schemas.alerts import cleared, raised, retracted
 from schemas.events import Event
-from schemas.fields import HOUR, MINUTE, arrow_schema, parse_time, to_batch, to_datetime
+from schemas.fields import HOUR, MINUTE, parse_time, to_datetime
 from schemas.rows import Finding, HubLeg, HubScan, Visit
-from schemas.tables import TABLES
-from tests.transforms.publish.rows import reveal
-from transforms.publish.append import append
-from transforms.publish.lake import Lake
+from tests.pipelines.lakes import put
 
 START = parse_time("2026-03-02T06:00:00Z")
 _numbers = itertools.count()
@@ -35,16 +31,6 @@ def event(stage, at, order_id="O1", tracking_number="T1", **fields):
         "origin_region": "north", "dest_region": "south", "declared_value": 800.0, "currency": "EUR", "received_ts": None,
     }  # fmt: skip
     return Event(**(known | fields))
-
-
-@pytest.fixture
-def lake(tmp_path):
-    return Lake(tmp_path / "lake").check(create=True)
-
-
-def put(lake, name, *rows):
-    append(lake, TABLES[name], pa.Table.from_batches([to_batch(rows, arrow_schema(TABLES[name].row))]))
-    reveal(lake)
 
 
 def run(*words):

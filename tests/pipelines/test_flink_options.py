@@ -4,8 +4,11 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.checkpoints import Checkpoints
+from pipelines.cli import main
+from pipelines.cluster import Cluster
 from pipelines.errors import UsageError
 from pipelines.flink import job_name, master_of, unbounded_options
+from tests.services.relay.receiver import Receiver
 
 
 def options(tmp_path, *words):
@@ -68,3 +71,39 @@ def test_without_java_one_sentence_says_so(tmp_path, monkeypatch):
 )
 def test_a_cluster_is_known_by_its_address(master, found):
     assert master_of(PipelineOptions([f"--flink_master={master}"])) == found
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["stop"], "Say where Flink is"),
+        (["stop", "--flink_master=[local]"], "Say where Flink is"),
+        (["stop", "--flink_master", "127.0.0.1:1"], "no Flink at 127.0.0.1:1"),
+        (["stop", "--flink_master=127.0.0.1:x"], "no Flink at"),
+        (["stop", "--flink_master=a b"], "no Flink at"),
+        (["stop", "--flink_master=127.0.0.1:1", "--nope"], "--nope"),
+        (["stop", "--flink_master=127.0.0.1:1", "--input", "spool://x"], "no use for --input"),
+        (["--input", "spool://x", "--lake", "l", "--job", "x"], "--job is for"),
+        (["--input", "spool://x", "--lake", "l", "--outbox", ""], "has no name"),
+        (["--input", "spool://x", "--lake", "l", "--postgres", ""], "has no name"),
+        (["--input", "x.jsonl", "--lake", "l", "--fresh"], "no state"),
+        (["--input", "kafka://[::1/topic", "--lake", "l", "--runner=FlinkRunner"], "is no source"),
+        (["--input", "spool://x", "--lake", "l", "--metrics", "x"], "PORT"),
+    ],
+)
+def test_a_wrong_word_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, capsys, words, said):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    try:
+        code = main(["live", *words])
+    except SystemExit as end:
+        code = end.code
+    told = capsys.readouterr().err
+    assert code == 2 and said in told and "Traceback" not in told
+    assert list(folder.iterdir()) == []
+
+
+def test_another_server_is_no_flink():
+    with Receiver(lambda _: 200) as other, pytest.raises(UsageError, match=r"no such job|no Flink"):
+        Cluster(other.url.split("/")[2]).running()

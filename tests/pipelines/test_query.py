@@ -4,7 +4,6 @@ import datetime
 import itertools
 
 import duckdb
-import pyarrow as pa
 import pytest
 
 from pipelines.query import FOLDER, VIEWS, ask, choose_period, open_lake
@@ -13,9 +12,8 @@ from schemas.events import Event
 from schemas.fields import HOUR, MINUTE, arrow_schema, parse_time, to_batch, to_datetime
 from schemas.rows import HubScan, Milestone, Shipment, Visit
 from schemas.tables import TABLES
-from tests.transforms.publish.rows import reveal
-from transforms.publish.append import append
-from transforms.publish.lake import Lake, LakeError
+from tests.pipelines.lakes import put
+from transforms.publish.lake import LakeError
 
 START = parse_time("2026-03-02T06:00:00Z")
 PROMISE = 48 * HOUR
@@ -31,17 +29,6 @@ def event(stage, at, order_id="O1", tracking_number="T1", **fields):
         "origin_region": "north", "dest_region": "south", "declared_value": None, "currency": None, "received_ts": None,
     }  # fmt: skip
     return Event(**(known | fields))
-
-
-@pytest.fixture
-def lake(tmp_path):
-    return Lake(tmp_path / "lake").check(create=True)
-
-
-def put(lake, name, *rows):
-    batch = to_batch(rows, arrow_schema(TABLES[name].row))
-    append(lake, TABLES[name], pa.Table.from_batches([batch]))
-    reveal(lake)
 
 
 def rows(lake, query, *values, as_of=None):

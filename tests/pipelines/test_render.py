@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pytest
@@ -99,3 +101,22 @@ def test_a_file_that_cannot_be_written_is_told_in_one_sentence(tmp_path):
     with pytest.raises(UsageError, match=r"cannot be written: Is a directory\.$"):
         show(Answer(AWKWARD), "json", tmp_path / "folder")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_pipe_is_written_to_and_stays_one(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(pipe.read_text, encoding="utf-8")
+        show(Answer(AWKWARD), "json", pipe)
+        assert read.result() == as_json(Answer(AWKWARD))
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_link_stays_one(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    for form in ("csv", "json"):
+        show(Answer(AWKWARD), form, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text(encoding="utf-8") == as_json(Answer(AWKWARD))

@@ -7,7 +7,6 @@ import json
 import random
 from collections import defaultdict
 
-import pyarrow as pa
 import pytest
 
 from pipelines import report as command
@@ -15,10 +14,8 @@ from pipelines.errors import UsageError
 from pipelines.render import FORMATS, as_json, show
 from pipelines.report import REPORTS, names, report
 from schemas.events import Event
-from schemas.fields import HOUR, MINUTE, arrow_schema, parse_time, to_batch, to_datetime
-from schemas.tables import TABLES
-from tests.transforms.publish.rows import reveal
-from transforms.publish.append import append
+from schemas.fields import HOUR, MINUTE, parse_time, to_datetime
+from tests.pipelines.lakes import put
 from transforms.publish.lake import Lake
 
 START = parse_time("2026-03-02T06:00:00Z")
@@ -198,16 +195,6 @@ def score(group, horizon):
     }
 
 
-@pytest.fixture
-def lake(tmp_path):
-    return Lake(tmp_path / "lake").check(create=True)
-
-
-def put(lake, name, rows):
-    append(lake, TABLES[name], pa.Table.from_batches([to_batch(rows, arrow_schema(TABLES[name].row))]))
-    reveal(lake)
-
-
 def scored(lake, name, **options):
     rows = report(name, lake.path, **options).rows.to_pylist()
     keys = SCORECARDS[name]
@@ -215,7 +202,7 @@ def scored(lake, name, **options):
 
 
 def carriers(lake, *events):
-    put(lake, "events", events)
+    put(lake, "events", *events)
     return scored(lake, "carriers")
 
 
@@ -230,20 +217,20 @@ def same(found, wanted):
 @pytest.mark.parametrize("name", SCORECARDS)
 @pytest.mark.parametrize("events", [SITUATIONS, noise(1), noise(2)], ids=["situations", "noise 1", "noise 2"])
 def test_every_number_of_a_scorecard_is_what_loops_over_the_events_find(lake, name, events):
-    put(lake, "events", events)
+    put(lake, "events", *events)
     same(scored(lake, name), scorecard(events, SCORECARDS[name]))
 
 
 def test_a_scorecard_as_of_a_time_knows_only_what_had_happened(lake):
     events = SITUATIONS + noise(3)
-    put(lake, "events", events)
+    put(lake, "events", *events)
     then = START + 46 * HOUR
     same(scored(lake, "carriers", as_of=then), scorecard(events, ["carrier"], then))
 
 
 def test_parcels_are_chosen_by_the_day_of_their_first_event(lake):
     events = noise(4)
-    put(lake, "events", events)
+    put(lake, "events", *events)
     first, last = datetime.date(2026, 3, 3), datetime.date(2026, 3, 4)
 
     def chosen(parcel):
@@ -259,7 +246,7 @@ def test_the_order_of_arrival_changes_nothing(tmp_path):
     for name, batches in (("one", [events]), ("other", [shuffled[:300], shuffled[200:]])):
         lake = Lake(tmp_path / name).check(create=True)
         for batch in batches:
-            put(lake, "events", batch)
+            put(lake, "events", *batch)
         answers.append([as_json(report(name, lake.path)) for name in names()])
     assert answers[0] == answers[1]
 
@@ -327,13 +314,13 @@ def test_d8_quantiles_first_attempts_and_exceptions_are_told(lake):
 
 
 def test_d9_failed_and_returned_parcels_are_not_on_track(lake):
-    put(lake, "events", [*journey("O1", *WAY, ("failed", 5)), *journey("O2", *WAY, ("return_started", 5))])
+    put(lake, "events", *journey("O1", *WAY, ("failed", 5)), *journey("O2", *WAY, ("return_started", 5)))
     found = report("sla", lake.path).rows.to_pylist()
     assert [row["sla_status"] for row in found] == ["failed", "return_started"]
 
 
 def test_sla_counts_parcels_by_carrier_and_status(lake):
-    put(lake, "events", SITUATIONS)
+    put(lake, "events", *SITUATIONS)
     found = {(row["carrier"], row["sla_status"]): row["parcels"] for row in report("sla", lake.path).rows.to_pylist()}
     assert found == {
         ("acme", "on_time"): 7, ("acme", "late"): 2, ("acme", "return_started"): 1, ("acme", "breached"): 1,
@@ -370,7 +357,7 @@ def run(*words):
 
 
 def test_the_command_writes_a_file_in_one_step(lake, tmp_path):
-    put(lake, "events", SITUATIONS)
+    put(lake, "events", *SITUATIONS)
     out = tmp_path / "carriers.json"
     out.write_text("old", encoding="utf-8")
     days = ("--from", "2026-03-02", "--to", "2026-03-02")

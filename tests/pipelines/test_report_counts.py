@@ -2,35 +2,19 @@
 
 import datetime
 
-import pyarrow as pa
-import pytest
-
 from pipelines.report import report
 from schemas.alerts import cleared, raised, retracted
-from schemas.fields import HOUR, MINUTE, arrow_schema, parse_time, to_batch, to_datetime
+from schemas.fields import HOUR, MINUTE, parse_time, to_datetime
 from schemas.rejections import Rejected, rejection
-from schemas.tables import TABLES
-from tests.transforms.publish.rows import reveal
-from transforms.publish.append import append
-from transforms.publish.lake import Lake
+from tests.pipelines.lakes import put
 
 START = parse_time("2026-03-02T06:00:00Z")
-
-
-@pytest.fixture
-def lake(tmp_path):
-    return Lake(tmp_path / "lake").check(create=True)
-
-
-def put(lake, name, rows):
-    append(lake, TABLES[name], pa.Table.from_batches([to_batch(rows, arrow_schema(TABLES[name].row))]))
-    reveal(lake)
 
 
 def test_alerts_are_counted_by_kind_and_by_the_latest_state_of_their_life(lake):
     alerts = [raised("O1", f"T{n}", "exception", START + n * 24 * HOUR, "e") for n in range(5)]
     later = [cleared(alerts[0], START + 10 * MINUTE, "x"), cleared(alerts[1], alerts[1].due_ts + 30 * MINUTE, "x")]
-    put(lake, "alerts", [*alerts, *later, retracted(alerts[2], START + 99 * HOUR)])
+    put(lake, "alerts", *alerts, *later, retracted(alerts[2], START + 99 * HOUR))
     (row,) = report("alerts", lake.path).rows.to_pylist()
     assert (row["kind"], row["raised"], row["cleared"], row["open"]) == ("exception", 4, 2, 2)
     assert (row["median_min_to_clear"], row["p90_min_to_clear"], row["parcels"]) == (20.0, 28.0, 4)
@@ -44,7 +28,7 @@ def test_alerts_are_counted_by_kind_and_by_the_latest_state_of_their_life(lake):
 def test_rejections_are_counted_by_reason_with_the_newest_as_example(lake):
     bad = Rejected("malformed_json", "no JSON")
     found = [rejection(bad, b"\xff%d" % n, "a.jsonl", n, START + n * 24 * HOUR) for n in (1, 3, 2)]
-    put(lake, "rejections", [*found, rejection(Rejected("unknown_stage", "lunched"), b"{}", "b.jsonl", 9, START)])
+    put(lake, "rejections", *found, rejection(Rejected("unknown_stage", "lunched"), b"{}", "b.jsonl", 9, START))
     first, second = report("rejections", lake.path).rows.to_pylist()
     assert (first["reason"], first["records"], second["reason"]) == ("malformed_json", 3, "unknown_stage")
     assert (first["example_source"], first["example_position"], first["example_detail"]) == ("a.jsonl", 3, "no JSON")

@@ -125,6 +125,13 @@ def test_statements_are_read_from_standard_input(lake, monkeypatch, capsys):
     assert capsys.readouterr().out == 'a\n1\nmilestone\npicked\nb\n";\n"\nd\n4\n'
 
 
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_what_is_no_text_is_no_script(lake, monkeypatch, errors):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"select '\xff';"), "utf-8", errors))
+    with pytest.raises(QueryError, match="no UTF-8"):
+        run(lake, "--format", "csv")
+
+
 def test_the_first_wrong_statement_ends_a_script(lake, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", io.StringIO("select 1 as a;\nselekt;\nselect 2;\n"))
     with pytest.raises(QueryError):

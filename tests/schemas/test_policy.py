@@ -3,7 +3,8 @@
 import pytest
 
 from schemas.fields import DAY, HOUR, MINUTE, SECOND
-from schemas.policy import Duration, Policy, PolicyError, read_policy
+from schemas.policy import Policy, PolicyError, read_policy
+from schemas.settings import Duration
 
 
 def write(folder, text):
@@ -45,6 +46,8 @@ def test_what_is_written_counts_and_the_rest_keeps_its_default(tmp_path):
     [
         pytest.param("limits = ", "no TOML", id="no TOML"),
         pytest.param(b"\xff\xfe", "cannot be read", id="no UTF-8"),
+        pytest.param("limits = " + "9" * 5_000, "no TOML", id="a number longer than any"),
+        pytest.param("limits = " + "[" * 5_000, "no TOML", id="lists 5,000 deep"),
         pytest.param("[limit]", "limit", id="unknown section"),
         pytest.param("limits.pick_pack_dely = '1 h'", "pick_pack_dely", id="unknown limit"),
         pytest.param("limits.pick_pack_delay = 30", "30", id="a number without a unit"),

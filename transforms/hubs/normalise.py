@@ -14,7 +14,7 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.fields import DAY, SECOND, Micros, to_batch, to_micros
+from schemas.fields import DAY, SECOND, Micros, midnight, to_batch
 from schemas.profiles import Meaning, Place, Profile
 from schemas.rejections import Rejected, rejection
 from schemas.rows import Rejection
@@ -60,8 +60,8 @@ def span_of(day: datetime.date) -> Span:
     >>> [ts // DAY for ts in span_of(datetime.date(1971, 1, 1))]
     [0, 367]
     """
-    midnight = to_micros(datetime.datetime.combine(day, datetime.time(), datetime.UTC))
-    return midnight - 365 * DAY, midnight + 2 * DAY
+    begin = midnight(day)
+    return begin - 365 * DAY, begin + 2 * DAY
 
 
 def read_file(

@@ -3,7 +3,6 @@
 What is laid aside is in a folder of this night alone. Memory is bounded by a block of the file.
 """
 
-import datetime
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.fields import Micros, to_batch, to_micros
+from schemas.fields import Micros, midnight, to_batch
 from schemas.profiles import Profile
 from schemas.rejections import Rejected, rejection
 from schemas.rows import HubFile
@@ -103,7 +102,7 @@ def _row(file: File, tally: Tally, pieces: "_Pieces", why: str) -> HubFile:
         pieces.first,
         pieces.last,
         found[0],
-        to_micros(datetime.datetime.combine(file.day, datetime.time(), datetime.UTC)),
+        midnight(file.day),
         found[1],
     )
 

@@ -69,8 +69,7 @@ class WriteScansFn(beam.DoFn):
 
     def start_bundle(self) -> None:
         """Look once what the lake holds, and open one connection: partitions are many, and most of them small."""
-        delta = self.lake.delta(HUB_SCANS)
-        self.held = self.lake.partitions(HUB_SCANS, self.lake.files(HUB_SCANS, delta)) if delta else {}
+        self.held = self.lake.partitions(HUB_SCANS, self.lake.held(HUB_SCANS))
         self.db = connect(self.folder)
 
     def finish_bundle(self) -> None:

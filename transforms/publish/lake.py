@@ -1,10 +1,11 @@
 """The lake: Delta tables of zstd Parquet in one folder, read as snapshots and written in whole commits."""
 
+import datetime
 import fcntl
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -17,6 +18,7 @@ from deltalake.exceptions import DeltaError
 from schemas.night import Night
 from schemas.policy import Policy
 from schemas.tables import NIGHTLY, SCHEMA_VERSION, TABLES, Table
+from transforms.follow.in_sql import quoted
 
 # delta-rs takes such a path for a pattern, or for one that is percent-encoded.
 _MISREAD = re.compile(r"[\[\]]|%[0-9A-Fa-f]{2}")
@@ -158,6 +160,17 @@ class Lake:
         uris = delta.file_uris(file_pruning_predicate=only)
         return [self.uri(table) + uri.removeprefix("file://")[root:] for uri in uris]
 
+    def held(self, table: Table, since: datetime.date | None = None, *, night: Night | None = None) -> list[str]:
+        """Give the files of a table as its readers see it, none if it was never written; see `delta` and `from_day`."""
+        delta = self.delta(table, night=night)
+        files = self.files(table, delta) if delta else []
+        return self.from_day(table, files, since) if since else files
+
+    def from_day(self, table: Table, files: Iterable[str], since: datetime.date) -> list[str]:
+        """Give those files of a table that are of a day or a later one."""
+        held = self.partitions(table, files).items()
+        return [file for (day, *_), some in held if day >= since.isoformat() for file in some]
+
     def partitions(self, table: Table, files: Iterable[str]) -> dict[tuple[str, ...], list[str]]:
         """Give files of a table by the values of its partition columns."""
         found: dict[tuple[str, ...], list[str]] = {}
@@ -174,12 +187,11 @@ class Lake:
             files: only these files of it; default all of its newest snapshot.
         """
         if files is None:
-            delta = self.delta(table)
-            files = self.files(table, delta) if delta else []
+            files = self.held(table)
         if not files:
             columns = ", ".join(f"null::{_sql_type(field.type)} as {field.name}" for field in table.schema)
             return f"(select {columns} where false)"
-        listed = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
+        listed = ", ".join(map(quoted, files))
         typed = ", ".join(f"'{name}': {_sql_type(table.schema.field(name).type)}" for name in table.partition)
         names = ", ".join(table.schema.names)
         return f"(select {names} from read_parquet([{listed}], hive_partitioning=true, hive_types={{{typed}}}))"
@@ -191,19 +203,27 @@ class Lake:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    @contextmanager
-    def following(self) -> Iterator[None]:
+    def following(self) -> AbstractContextManager[None]:
         """Be the one live run of the lake: two that do not know of each other would judge parcels by half their events.
 
         Raises:
             LakeError: another run is at it.
         """
-        with (self.path / "live.lock").open("w") as lock:
+        return self.alone("live")
+
+    @contextmanager
+    def alone(self, kind: str) -> Iterator[None]:
+        """Be the one run of a kind, `live` or `nightly`, for as long as the context lasts.
+
+        Raises:
+            LakeError: another run is at it.
+        """
+        with (self.path / f"{kind}.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as fault:
                 raise LakeError(
-                    f"Another live run is writing to the lake at {self.path}; wait for it to end."
+                    f"Another {kind} run is writing to the lake at {self.path}; wait for it to end."
                 ) from fault
             yield
 
@@ -218,7 +238,7 @@ def connect(spill: Path | None = None) -> duckdb.DuckDBPyConnection:
     connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
     if spill is not None:
         connection.execute(f"set memory_limit = '{MEMORY}'; set preserve_insertion_order = false")
-        connection.execute("set temp_directory = '" + str(spill).replace("'", "''") + "'")
+        connection.execute(f"set temp_directory = {quoted(str(spill))}")
     return connection
 
 

@@ -3,10 +3,11 @@
 from typing import NamedTuple
 
 import msgspec
+from deltalake.exceptions import DeltaError
 
 from schemas.tables import NIGHTLY, Table
 from transforms.publish.append import COMMIT, ZSTD
-from transforms.publish.lake import Lake
+from transforms.publish.lake import Lake, LakeError
 from transforms.publish.nights import finish
 
 
@@ -28,16 +29,22 @@ def maintain(lake: Lake, table: Table, keep_hours: int) -> Upkeep | None:
         lake: its write lock must be held, and no night be under way.
         table: which table.
         keep_hours: hours for which superseded files stay, for readers and for time travel.
+
+    Raises:
+        LakeError: a file of the table cannot be read or written.
     """
     delta = lake.delta(table)
     if delta is None:
         return None
     before, version = len(delta.file_uris()), int(delta.version())
-    delta.optimize.compact(writer_properties=ZSTD, commit_properties=COMMIT)
-    _note(lake, table, version, int(delta.version()))
-    delta.create_checkpoint()
-    removed = delta.vacuum(retention_hours=keep_hours, dry_run=False, enforce_retention_duration=False, full=True)
-    delta.cleanup_metadata()
+    try:
+        delta.optimize.compact(writer_properties=ZSTD, commit_properties=COMMIT)
+        _note(lake, table, version, int(delta.version()))
+        delta.create_checkpoint()
+        removed = delta.vacuum(retention_hours=keep_hours, dry_run=False, enforce_retention_duration=False, full=True)
+        delta.cleanup_metadata()
+    except DeltaError as fault:
+        raise LakeError(f"The table {table.name} of the lake at {lake.path} cannot be tended: {fault}.") from fault
     return Upkeep(before, len(delta.file_uris()), len(removed))
 
 

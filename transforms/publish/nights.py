@@ -4,7 +4,6 @@ Delta commits one table at a time. Readers go by the file instead, which is writ
 then, and the new one from then on. What a killed run had committed already is taken back by the next run.
 """
 
-import fcntl
 import os
 import shutil
 import uuid
@@ -18,7 +17,7 @@ from deltalake import DeltaTable
 from schemas.night import Night
 from schemas.tables import NIGHTLY
 from transforms.publish.append import COMMIT
-from transforms.publish.lake import NIGHT, Lake, LakeError
+from transforms.publish.lake import NIGHT, Lake
 
 STAGING = "_staging"
 """Folder in the lake for what is not in any table yet."""
@@ -31,13 +30,7 @@ def concluding(lake: Lake) -> Iterator[Path]:
     Raises:
         LakeError: another run is at it.
     """
-    with (lake.path / "nightly.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as fault:
-            raise LakeError(
-                f"Another nightly run is writing to the lake at {lake.path}; wait for it to end."
-            ) from fault
+    with lake.alone("nightly"):
         with lake.writing():
             # Of a killed run's workers that live on, none finds its folder, hence none can commit any more.
             shutil.rmtree(lake.path / STAGING, ignore_errors=True)

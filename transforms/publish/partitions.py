@@ -17,6 +17,7 @@ from deltalake import DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 
 from schemas.tables import Table
+from transforms.follow.in_sql import quoted
 from transforms.publish.append import COMMIT
 from transforms.publish.lake import Lake
 
@@ -59,8 +60,8 @@ def write_partition(
     os.makedirs(f"{lake.uri(table)}/{folder}", exist_ok=True)
     columns = ", ".join(name for name in table.schema.names if name not in values)
     key = ", ".join(name for name in table.key if name not in values)
-    place = f"{lake.uri(table)}/{path}".replace("'", "''")
-    told = db.execute(f"copy (select {columns} from ({query}) order by {key}) to '{place}' ({_OPTIONS})").fetchall()
+    place = quoted(f"{lake.uri(table)}/{path}")
+    told = db.execute(f"copy (select {columns} from ({query}) order by {key}) to {place} ({_OPTIONS})").fetchall()
     _, rows, size, _, columns_told, *_ = told[0]
     if not rows:
         os.unlink(f"{lake.uri(table)}/{path}")

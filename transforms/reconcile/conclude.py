@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import duckdb
+
 from schemas.tables import HUB_LEGS, HUB_SCANS, RECONCILIATION, Table
 from transforms.follow.in_sql import quoted
 from transforms.publish.lake import Lake, connect
@@ -45,20 +47,14 @@ def conclude(scope: Scope, number: int, carrier: str, scans: Sequence[str]) -> C
         tell_time(db, scope, carrier)
         for name in FOR_PARCELS:
             db.execute(f"copy {name} to {quoted(str(folder / f'{name}-{number}.parquet'))} (format parquet)")
-        concerned = f"tracking_number in (select tracking_number from {scope.touched})"
-        concerned = "true" if scope.everything else concerned
         return Concluded(
-            revise(db, lake, HUB_LEGS, "legs", _before(lake, HUB_LEGS, scope, carrier), concerned),
-            revise(db, lake, RECONCILIATION, "findings", _before(lake, RECONCILIATION, scope, carrier), concerned),
+            _revise(db, scope, carrier, HUB_LEGS, "legs"), _revise(db, scope, carrier, RECONCILIATION, "findings")
         )
 
 
-def _before(lake: Lake, table: Table, scope: Scope, carrier: str) -> list[str]:
-    """Give the files of a carrier that may hold rows of parcels in scope."""
-    delta = lake.delta(table)
-    held = lake.partitions(table, lake.files(table, delta)).items() if delta else ()
-    return [file for (day, whose), files in held if whose == carrier and _in(scope, day) for file in files]
-
-
-def _in(scope: Scope, day: str) -> bool:
-    return scope.everything or day >= scope.since.isoformat()
+def _revise(db: duckdb.DuckDBPyConnection, scope: Scope, carrier: str, table: Table, rows: str) -> Revision:
+    """Replace what a carrier's partitions of a table say of parcels in scope."""
+    lake = Lake(scope.lake)
+    held = lake.partitions(table, lake.held(table, scope.since)).items()
+    before = [file for (_, whose), files in held if whose == carrier for file in files]
+    return revise(db, lake, table, rows, before, scope.concerned)

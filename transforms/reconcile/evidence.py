@@ -53,10 +53,15 @@ def fed_id(order_id: str = "order_id", stage: str = "stage", ts: str = "event_ts
     return f"'scan-' || md5(concat_ws(chr(31), {order_id}, tracking_number, {stage}, epoch_us({ts})))"
 
 
+def is_fed() -> str:
+    """Give the SQL of whether a night took an event out of a file: a sender's own id may begin like that too."""
+    return f"event_id like 'scan-%' and event_id = {fed_id()}"
+
+
 def known_events(scope: Scope) -> str:
     """Give the SQL of all events of the parcels in scope, `fed` for those that a night took out of a file."""
     rows = Lake(scope.lake).rows(EVENTS, list(scope.events))
-    return f"""(select *, event_id like 'scan-%' and event_id = {fed_id()} as fed
+    return f"""(select *, {is_fed()} as fed
         from {scope.only(rows)} where order_id is not null)"""
 
 

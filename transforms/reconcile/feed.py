@@ -21,7 +21,7 @@ from transforms.publish.lake import Lake
 from transforms.publish.partitions import commit_partitions
 from transforms.publish.rejudge import journeys_of, lives_of, told_of
 from transforms.publish.revise import revise
-from transforms.reconcile.evidence import FED_COLUMNS, fed_id
+from transforms.reconcile.evidence import FED_COLUMNS, is_fed
 from transforms.reconcile.scope import Scope
 from transforms.visits.bursts import bursts, visit_id
 from transforms.watch.telling import tell
@@ -59,8 +59,9 @@ def feed(db: duckdb.DuckDBPyConnection, scope: Scope) -> dict[str, int]:
 def _bind(db: duckdb.DuckDBPyConnection, lake: Lake, scope: Scope) -> None:
     """Bind what is to be judged: the parcels that are fed or were, and those that stayed at a hub for long."""
     for table in (EVENTS, VISITS, ALERTS):
-        db.execute(f"create view lake_{table.name} as from {scope.only(lake.rows(table, _files(lake, scope, table)))}")
-    db.execute(f"create temp table held as from lake_events where event_id like 'scan-%' and event_id = {fed_id()}")
+        rows = lake.rows(table, lake.held(table, scope.shipped_since))
+        db.execute(f"create view lake_{table.name} as from {scope.only(rows)}")
+    db.execute(f"create temp table held as from lake_events where {is_fed()}")
     columns = ", ".join(Event.__struct_fields__)
     db.execute(
         f"""create temp table want as
@@ -149,14 +150,7 @@ def _take_back(db: duckdb.DuckDBPyConnection, lake: Lake, scope: Scope) -> None:
 
 def _revise(db: duckdb.DuckDBPyConnection, lake: Lake, scope: Scope, table: Table, rows: str, concerned: str) -> int:
     """Replace rows of a table that the live side writes too, in one commit; give how many rows were written."""
-    revision = revise(db, lake, table, rows, _files(lake, scope, table), concerned)
+    revision = revise(db, lake, table, rows, lake.held(table, scope.shipped_since), concerned)
     if revision.written or revision.replaced:
         commit_partitions(lake, table, revision.written, revision.replaced)
     return sum(one.rows for one in revision.written)
-
-
-def _files(lake: Lake, scope: Scope, table: Table) -> list[str]:
-    """Give the files that may hold rows of parcels in scope."""
-    delta = lake.delta(table)
-    held = lake.partitions(table, lake.files(table, delta)).items() if delta else ()
-    return [file for (day,), files in held if day >= scope.shipped_since.isoformat() for file in files]

@@ -86,8 +86,7 @@ def _all(revisions: Iterable[Revision]) -> Revision:
 
 def _write_files(lake: Lake, folder: Path, judged: list[Staged]) -> Revision:
     """Write the rows of the files that were judged."""
-    delta = lake.delta(HUB_FILES)
-    before = lake.files(HUB_FILES, delta) if delta else []
+    before = lake.held(HUB_FILES)
     with connect(folder) as db:
         held = db.execute(
             f"select file, epoch_us(first_scan_ts), epoch_us(last_scan_ts) from {lake.rows(HUB_FILES, before)}"

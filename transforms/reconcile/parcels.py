@@ -54,9 +54,5 @@ def write_shipments(db: duckdb.DuckDBPyConnection, scope: Scope) -> Revision:
     """Write the rows of the parcels in scope, on a connection that `bind_parcels` has bound."""
     db.execute(Path(__file__).with_name("shipments.sql").read_text(encoding="utf-8"))
     lake = Lake(scope.lake)
-    delta = lake.delta(SHIPMENTS)
-    held = lake.partitions(SHIPMENTS, lake.files(SHIPMENTS, delta)).items() if delta else ()
-    since = scope.shipped_since.isoformat()
-    before = [file for (day,), files in held if scope.everything or day >= since for file in files]
-    concerned = f"tracking_number in (select tracking_number from {scope.touched})"
-    return revise(db, lake, SHIPMENTS, "shipments", before, "true" if scope.everything else concerned)
+    before = lake.held(SHIPMENTS, scope.shipped_since)
+    return revise(db, lake, SHIPMENTS, "shipments", before, scope.concerned)

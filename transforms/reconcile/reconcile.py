@@ -55,14 +55,12 @@ class GatherFn(beam.DoFn):
 
     def _scans(self, scope: Scope, rewritten: list[Rewritten]) -> dict[str, list[str]]:
         """Give the files of scans of each carrier since the first day in scope, as they will be."""
-        delta = self.lake.delta(HUB_SCANS)
-        held = self.lake.partitions(HUB_SCANS, self.lake.files(HUB_SCANS, delta)) if delta else {}
+        held = self.lake.partitions(HUB_SCANS, self.lake.held(HUB_SCANS, scope.since))
         for one in rewritten:
             held[tuple(one.partition)] = [f"{self.lake.uri(HUB_SCANS)}/{one.written.path}"] if one.written else []
         found: dict[str, list[str]] = {}
-        for (day, carrier), files in sorted(held.items()):
-            if day >= scope.since.isoformat() or scope.everything:
-                found.setdefault(carrier, []).extend(files)
+        for (_, carrier), files in sorted(held.items()):
+            found.setdefault(carrier, []).extend(files)
         return found
 
 

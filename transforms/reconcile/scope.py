@@ -65,6 +65,11 @@ class Scope:
         return f"(from {relation} semi join {self.touched} using (tracking_number))"
 
     @property
+    def concerned(self) -> str:
+        """Give the SQL of the condition that a row with `tracking_number` is in scope."""
+        return "true" if self.everything else f"tracking_number in (select tracking_number from {self.touched})"
+
+    @property
     def touched(self) -> str:
         """Give the SQL of the waybills in scope."""
         return f"read_parquet({quoted(str(Path(self.folder, TOUCHED)))})"
@@ -147,12 +152,7 @@ def _touch(
     listed = ", ".join(quoted(str(path)) for path in waybills)
     critical = ", ".join(map(quoted, sorted(CRITICAL_STAGES)))
     days = ", ".join(quoted(day) for day in sorted({partition.day for partition in changed})) or "null"
-    recent = [
-        file
-        for (day, *_), files in lake.partitions(HUB_SCANS, _night_files(lake, HUB_SCANS)).items()
-        for file in files
-        if day >= to_datetime(night.horizon).date().isoformat()
-    ]
+    recent = lake.held(HUB_SCANS, to_datetime(night.horizon).date())
     db.execute(
         f"""copy (
             -- Something new is known of them.
@@ -171,11 +171,6 @@ def _touch(
     )
 
 
-def _night_files(lake: Lake, table: Table) -> list[str]:
-    delta = lake.delta(table)
-    return lake.files(table, delta) if delta else []
-
-
 def _narrow(
     db: duckdb.DuckDBPyConnection, lake: Lake, scope: Scope, changed: Sequence[Partition], fresh: list[str]
 ) -> Scope:
@@ -192,8 +187,7 @@ def _narrow(
     shipped = first_event.date() if first_event else datetime.date.max
     days = [datetime.date.fromisoformat(partition.day) for partition in changed]
     since = min([*days, *([first_scan.date()] if first_scan else []), shipped])
-    held = lake.partitions(EVENTS, scope.events).items()
-    events = [file for (day,), files in held for file in files if day >= shipped.isoformat()]
+    events = lake.from_day(EVENTS, scope.events, shipped)
     return Scope(
         scope.lake, scope.folder, scope.policy, scope.rules, scope.horizon, scope.seen, False, events, since, shipped
     )

@@ -179,6 +179,7 @@ def test_retry_after(said, seconds):
     ("text", "complaint"),
     [
         ("[channel", "no TOML"),
+        ("[channel]", "channel"),
         ("[channel.a]\nkind = 'pigeon'", "pigeon"),
         ("[channel.a]\nkind = 'webhook'\nurl = 'ftp://x'\nsecrets = ['A']", "url"),
         (webhook("http://127.0.0.1:1", timeout="2 s"), "lease"),

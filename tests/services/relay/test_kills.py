@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from scripts.flink.cluster import free_ports
+from scripts.servers import free_ports
 from tests.servers import ask
 from tests.services.relay.conftest import SECRET, configured, fill, lines, states, webhook
 from tests.services.relay.receiver import Receiver

@@ -1,5 +1,6 @@
 """A lake that cannot be used says why in one clear sentence; one that can is read as a snapshot."""
 
+import datetime
 import json
 import threading
 
@@ -165,6 +166,15 @@ def test_the_files_are_zstd_parquet_by_day(lake):
     assert delta.metadata().partition_columns == list(EVENTS.partition)
     assert len(delta.file_uris()) == 5
     assert all("event_date=2026-03-0" in uri and ".zstd." in uri for uri in delta.file_uris())
+
+
+def test_files_since_a_day_are_those_of_that_day_and_later_ones(lake):
+    assert lake.held(EVENTS) == []
+    add(lake, EVENTS, scans(5))
+    days = sorted(day for (day,) in lake.partitions(EVENTS, lake.held(EVENTS)))
+    assert len(days) == 5
+    since = lake.held(EVENTS, datetime.date.fromisoformat(days[2]))
+    assert sorted(day for (day,) in lake.partitions(EVENTS, since)) == days[2:]
 
 
 def test_rows_come_back_with_their_types(lake):

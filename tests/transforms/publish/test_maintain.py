@@ -1,10 +1,14 @@
 """Maintenance changes no row, and takes no file from under a reader."""
 
+from pathlib import Path
+
+import pytest
+
 from schemas.rows import HubScan
 from schemas.tables import EVENTS, HUB_SCANS
 from tests.builders import at, event
 from tests.transforms.publish.rows import add
-from transforms.publish.lake import Lake, connect
+from transforms.publish.lake import Lake, LakeError, connect
 from transforms.publish.maintain import maintain
 
 
@@ -35,6 +39,20 @@ def test_many_small_files_become_few_and_the_rows_stay(tmp_path):
     assert (done.files_before, done.files_after, done.removed) == (6, 2, 0)
     assert held(lake) == before == held(lake, snapshot), "a reader of the old snapshot goes on"
     assert add(lake, EVENTS, [event("picked", "00:00", id="e0")]) == 0
+
+
+def test_a_damaged_file_is_named_and_nothing_is_removed(tmp_path):
+    lake = Lake(tmp_path / "lake").check(create=True)
+    for n in range(2):
+        add(lake, EVENTS, [event("picked", f"0{n}:00", id=f"e{n}")])
+    damaged, other = lake.held(EVENTS)
+    Path(damaged).write_bytes(b"half")
+    with pytest.raises(
+        LakeError, match=f"The table events of the lake at {lake.path} cannot be tended: .+{Path(damaged).name}"
+    ):
+        maintain(lake, EVENTS, 0)
+    assert lake.held(EVENTS) == [damaged, other]
+    assert Path(other).exists()
 
 
 def test_what_nobody_holds_is_removed_once_the_retention_has_passed(tmp_path):

@@ -7,8 +7,9 @@ from deltalake import DeltaTable
 from schemas.alerts import raised
 from schemas.fields import HOUR, to_datetime
 from schemas.night import Night
-from schemas.policy import Duration, Policy, Visits
+from schemas.policy import Policy, Visits
 from schemas.rows import Finding, HubScan, Shipment
+from schemas.settings import Duration
 from schemas.tables import ALERTS, EVENTS, HUB_SCANS, NIGHTLY, RECONCILIATION, SHIPMENTS
 from tests.builders import MONDAY, at, event
 from tests.transforms.publish.rows import add, table_of

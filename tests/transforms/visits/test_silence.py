@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from schemas.fields import HOUR, MINUTE
-from schemas.policy import Duration, Memory, Policy
+from schemas.policy import Memory, Policy
+from schemas.settings import Duration
 from schemas.stages import CLOSING_STAGES
 from tests.builders import MONDAY, at, current, visit
 from transforms.follow.journey import Scan

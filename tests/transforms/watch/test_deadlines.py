@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from schemas.alerts import AWAITED, KINDS, SILENT
 from schemas.fields import HOUR, MINUTE
-from schemas.policy import Duration, Limits, Override, Policy
+from schemas.policy import Limits, Override, Policy
+from schemas.settings import Duration
 from schemas.stages import CLOSING_STAGES, STAGES
 from tests.builders import at, event, journey
 from tests.transforms.watch.oracle import CLOCKS, CLOSING, expected

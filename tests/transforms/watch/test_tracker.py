@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from schemas.events import EventBatch
 from schemas.fields import DAY, HOUR, MINUTE
-from schemas.policy import Duration, Intake, Memory, Policy
+from schemas.policy import Intake, Memory, Policy
+from schemas.settings import Duration
 from schemas.stages import CARRIER_STAGES, STAGES
 from tests.builders import MONDAY, at, current, event, fresh
 from tests.transforms.watch.oracle import expected
