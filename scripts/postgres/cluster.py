@@ -27,9 +27,10 @@ class Postgres:
         port: on the loopback address.
     """
 
-    def __init__(self, *, fsync: bool = True) -> None:
-        """Choose whether what is committed survives the machine; what is killed alone needs no fsync."""
+    def __init__(self, *, fsync: bool = True, settings: tuple[str, ...] = ()) -> None:
+        """Choose whether what is committed survives the machine, which a kill does not need; and further settings."""
         self.fsync = fsync
+        self.settings = settings
         self.folder = Path()
         self.port = 0
 
@@ -50,6 +51,7 @@ class Postgres:
             RuntimeError: it does not start; its last word says why.
         """
         settings = [f"port={self.port}", f"listen_addresses={HOST}", f"unix_socket_directories={self.folder}"]
+        settings += self.settings
         if not self.fsync:
             settings += ["fsync=off", "full_page_writes=off"]
         command = [
