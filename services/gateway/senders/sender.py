@@ -26,8 +26,21 @@ class Forged(Exception):
     """
 
 
+class Unproved(Exception):
+    """A request whose proof cannot be checked now, since the sender's keys cannot be had: it should come again."""
+
+
 class Malformed(Exception):
     """A body that is no payload of its sender; the text names the field and never repeats a value."""
+
+
+class Successor(NamedTuple):
+    """A waybill that goes on under another one."""
+
+    carrier: str
+    tracking_number: str
+    next_carrier: str
+    next_tracking_number: str
 
 
 class Parsed(NamedTuple):
@@ -36,14 +49,15 @@ class Parsed(NamedTuple):
     events: list[WireEvent]
     unknown: Counter[str]
     """Codes that the sender's table does not have, made plain and short; each is counted and gives no event."""
+    doubtful: Counter[str]
+    """Codes whose parts contradict each other; the more trustworthy part gave the event."""
     ignored: int = 0
     """Messages that are known, and tell nothing that a parcel's journey has a stage for."""
-    successors: tuple[tuple[str, str, str], ...] = ()
-    """Waybills that were issued anew: carrier, the waybill, the one that goes on for it."""
+    successors: tuple[Successor, ...] = ()
 
 
 class Sender(Protocol):
-    """One kind of webhook: who sent it, and what it says."""
+    """One kind of webhook: who sent it, and what it says. It may be used by several threads."""
 
     name: str
     """As in `POST /webhooks/{name}`."""
@@ -53,6 +67,7 @@ class Sender(Protocol):
 
         Raises:
             Forged: it is not proved.
+            Unproved: it cannot be proved now.
         """
 
     def parse(self, body: bytes, received_ts: Micros) -> Parsed:
