@@ -10,7 +10,7 @@ from services.gateway.senders.sender import Malformed
 _WAYBILL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/-]{0,63}")
 # Long numbers and addresses of people have no business in a facility's name.
 _PERSONAL = re.compile(r"\d(?:[ ().-]?\d){6,}|@")
-_UNFIT = re.compile(r"[^A-Za-z0-9_.& -]+")
+_UNFIT = re.compile(r"[^A-Za-z0-9_.&/ -]+")
 _LONGEST = 64
 
 
@@ -48,7 +48,8 @@ def place(text: str | None) -> str | None:
 
 def code(parts: Iterable[str]) -> str:
     """Give a code that can be shown and counted, whatever was sent as one."""
-    return _UNFIT.sub("_", "/".join(part[:_LONGEST] for part in parts).replace("/", " ")).strip()[:_LONGEST] or "none"
+    shown = _UNFIT.sub("_", _PERSONAL.sub("_", "/".join(part[:_LONGEST] for part in parts)))
+    return shown[:_LONGEST].strip() or "none"
 
 
 def carrier_id(written: str, aliases: Mapping[str, str], *, with_service: bool = False) -> str | None:

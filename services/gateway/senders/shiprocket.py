@@ -79,9 +79,9 @@ class Shiprocket(TokenAdapter):
 
     def _code(self, identity: str, label: str) -> tuple[tuple[str, str], bool]:
         """Give the code as the table has it: the label decides, and an id that disagrees with it is noted."""
-        if (identity, label) in self.table.known():
+        if (identity, label) in self.table.known:
             return (identity, label), False
-        for known in self.table.known():
+        for known in self.table.known:
             if known[1] == label:
                 return (known[0], label), True
         return (identity, label), False

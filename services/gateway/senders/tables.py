@@ -7,7 +7,7 @@ carrier's bulk files have the same codes, its profile says what they mean, and t
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import product
 from pathlib import Path
 
@@ -37,18 +37,16 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     def meanings(self, place: Place) -> tuple[Meaning, ...] | None:
         """Give what a code says: nothing for one that is ignored, None for one that is not known."""
         for mask in _MASKS[len(self.key)]:
-            found = self.known().get(tuple(ANY if star else part for part, star in zip(place, mask, strict=True)))
+            found = self.known.get(tuple(ANY if star else part for part, star in zip(place, mask, strict=True)))
             if found is not None:
                 return found
         meaning = self.carrier().meaning(place) if self.profile else None
         return None if meaning is None else () if meaning.stage is None else (meaning,)
 
+    @cached_property
     def known(self) -> Mapping[Place, tuple[Meaning, ...]]:
-        """Give the codes of the table itself."""
-        if "known" not in self.__dict__:
-            self.__dict__["known"] = _gather(self)
-        known: Mapping[Place, tuple[Meaning, ...]] = self.__dict__["known"]
-        return known
+        """The codes of the table itself."""
+        return _gather(self)
 
     def carrier(self) -> Profile:
         """Give the carrier's profile."""
@@ -88,11 +86,10 @@ def _faults(table: Table) -> Iterator[str]:
             yield f"the stage {group.stage!r} is unknown"
         if group.reason is not None and not (group.stage in HAVE_REASONS and REASON.fullmatch(group.reason)):
             yield f"the reason {group.reason!r} cannot be one of {group.stage}"
-    known = _gather(table)
     for code in table.ignored:
-        if known[_split(code, len(table.key))]:
+        if table.known[_split(code, len(table.key))]:
             yield f"the code {code!r} is both ignored and mapped"
-    for place, meanings in known.items():
+    for place, meanings in table.known.items():
         if len({meaning.stage for meaning in meanings}) != len(meanings):
             yield f"the code {'/'.join(place)!r} is written twice"
 

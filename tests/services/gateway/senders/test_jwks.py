@@ -1,0 +1,110 @@
+"""A sender's public keys: fetched rarely, dropped when withdrawn, and never made up."""
+
+import json
+
+import pytest
+
+from schemas.fields import HOUR, MINUTE, SECOND
+from services.gateway.senders.options import read_options
+from services.gateway.senders.sender import Forged, Unproved
+from services.gateway.senders.shipengine import ShipEngine, ShipEngineOptions
+from tests.services.gateway.senders.world import NEW, NOW, OLD, TRIALS, WRONG, jwks
+
+TRIAL = TRIALS["shipengine"]
+
+
+class Keys:
+    """What stands in for the sender's server."""
+
+    def __init__(self, *answers):
+        """Take what is answered, one after the other; the last one again and again."""
+        self.answers = list(answers)
+        self.asked = []
+
+    def __call__(self, url):
+        """Answer, or fail."""
+        self.asked.append(url)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def sender(keys, **options):
+    """Make the sender with these keys."""
+    return ShipEngine("shipengine", (), read_options(options, ShipEngineOptions), keys)
+
+
+def delivery(secret=NEW, after=0):
+    """Give a request signed and received some time from now."""
+    return TRIAL.delivery(b"{}", NOW + after, secret)._replace(received_ts=NOW + after)
+
+
+def test_keys_are_fetched_once_for_many_requests():
+    keys = Keys(jwks(NEW))
+    one = sender(keys)
+    for second in range(100):
+        one.verify(delivery(after=second * SECOND))
+    assert keys.asked == ["https://api.shipengine.com/jwks"]
+
+
+def test_a_new_key_is_fetched_when_it_is_first_named():
+    keys = Keys(jwks(OLD), jwks(OLD, NEW))
+    one = sender(keys)
+    one.verify(delivery(OLD))
+    one.verify(delivery(NEW, after=MINUTE))
+    assert len(keys.asked) == 2
+
+
+def test_requests_that_name_made_up_keys_do_not_make_us_ask_more_than_once_a_minute():
+    keys = Keys(jwks(NEW))
+    one = sender(keys)
+    for second in range(120):
+        with pytest.raises(Forged):
+            one.verify(delivery(WRONG, after=second * SECOND))
+    assert len(keys.asked) == 2
+
+
+def test_a_key_that_was_withdrawn_is_forgotten_within_the_hour():
+    one = sender(Keys(jwks(NEW, OLD), jwks(NEW)))
+    one.verify(delivery(OLD))
+    one.verify(delivery(OLD, after=HOUR))
+    with pytest.raises(Forged):
+        one.verify(delivery(OLD, after=HOUR + SECOND))
+
+
+@pytest.mark.parametrize("answer", [OSError("no route"), b"<html>", b"[]", b'{"keys": 1}', b""])
+def test_while_keys_cannot_be_had_requests_should_come_again(answer):
+    one = sender(Keys(answer, jwks(NEW)))
+    with pytest.raises(Unproved):
+        one.verify(delivery())
+    with pytest.raises(Unproved):
+        one.verify(delivery(after=MINUTE - 1))
+    one.verify(delivery(after=MINUTE))
+
+
+def test_a_short_outage_of_the_keys_harms_nothing():
+    one = sender(Keys(jwks(NEW), OSError("no route")))
+    one.verify(delivery())
+    one.verify(delivery(after=HOUR))
+    with pytest.raises(Unproved):
+        one.verify(delivery(after=HOUR + SECOND))
+
+
+def test_the_key_that_is_named_must_be_the_one_that_signed():
+    mixed = delivery(NEW)
+    mixed.headers["x-shipengine-rsa-sha256-key-id"] = OLD
+    with pytest.raises(Forged):
+        sender(Keys(jwks(NEW, OLD))).verify(mixed)
+
+
+@pytest.mark.parametrize(
+    "change", [{"kty": "oct"}, {"n": "AQAB"}, {"n": "!"}, {"e": ""}, {"n": ""}, {"e": "Ag"}], ids=lambda change: str(change)
+)
+def test_keys_that_are_none_or_too_small_are_passed_over(change):
+    keys = json.loads(jwks(NEW, OLD))
+    keys["keys"][0].update(change)
+    one = sender(Keys(json.dumps(keys).encode()))
+    one.verify(delivery(OLD))
+    with pytest.raises(Forged):
+        one.verify(delivery(NEW))
