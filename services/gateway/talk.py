@@ -1,0 +1,42 @@
+"""What the gateway says: one JSON object a line, of its own life and never of a request, to stderr."""
+
+import json
+import logging
+import sys
+import time
+
+LOG = logging.getLogger("milepost.gateway")
+
+
+def say(event: str, **more: object) -> None:
+    """Say that something happened; `more` holds no secret, and nothing of a body."""
+    LOG.info(json.dumps({"event": event} | more))
+
+
+class Seldom:
+    """Says things about senders, each kind of thing of each sender now and then: no stranger can fill the log."""
+
+    def __init__(self, seconds: float) -> None:
+        """Take the seconds between two lines."""
+        self.seconds = seconds
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def say(self, event: str, sender: str, **more: object) -> None:
+        """Say that something happened, and how often it did since that was last said; or just count it."""
+        last, times = self._said.get((event, sender), (float("-inf"), 0))
+        now = time.monotonic()
+        if now - last < self.seconds:
+            self._said[event, sender] = (last, times + 1)
+        else:
+            self._said[event, sender] = (now, 0)
+            say(event, sender=sender, **more, since=times + 1)
+
+
+def talk() -> None:
+    """Let the lines go to stderr; the rest of the process stays quiet."""
+    LOG.setLevel(logging.INFO)
+    LOG.propagate = False
+    if not LOG.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        LOG.addHandler(handler)
