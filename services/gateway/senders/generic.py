@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Optional
 
 import msgspec
 from msgspec import Meta, Struct
@@ -50,11 +50,11 @@ class GenericOptions(Options, kw_only=True, frozen=True):
     """Between several signatures in one header."""
     signed: Literal["body", "timestamp.body", "id.timestamp.body"] = "body"
     """What is signed, joined by dots; `id.timestamp.body` is that of Standard Webhooks."""
-    timestamp_header: Header | Literal[""] = ""
+    timestamp_header: Optional[Header] = None
     timestamp: Literal["unix", "unix_ms", "iso"] = "unix"
-    id_header: Header | Literal[""] = ""
+    id_header: Optional[Header] = None
     fields: Fields
-    carrier: CarrierId | Literal[""] = ""
+    carrier: Optional[CarrierId] = None
     """Of all events, where no field names it."""
     time: str = ISO
     """How event times are written: `ISO`, `unix`, `unix_ms`, or in the letters of strptime."""
@@ -98,7 +98,7 @@ class Generic(Adapter[GenericOptions]):
             for each in (written.split(options.separator) if options.separator else [written])
             if each.strip().startswith(options.prefix)
         ]
-        timestamp, identity = headers.get(options.timestamp_header, ""), headers.get(options.id_header, "")
+        timestamp, identity = headers.get(options.timestamp_header or "", ""), headers.get(options.id_header or "", "")
         parts = {"id": identity, "timestamp": timestamp}
         named = [parts[part].encode("utf-8", "surrogatepass") for part in options.signed.split(".")[:-1]]
         content = b".".join((*named, delivery.body))
@@ -144,7 +144,7 @@ class Generic(Adapter[GenericOptions]):
         if self.options.fields.carrier:
             path = self.options.fields.carrier
             return self.carrier(_text(entry, whole, path), path)
-        return self.options.carrier or None
+        return self.options.carrier
 
     def _time(self, text: str) -> Micros:
         field, zone = self.options.fields.time, self.options.zone or None
@@ -166,8 +166,10 @@ def _faults(options: GenericOptions) -> Iterator[str]:
         yield "timestamp_header must be set if the timestamp is signed, and only then"
     if ("id" in signs) != bool(options.id_header):
         yield "id_header must be set if the id is signed, and only then"
-    if bool(options.carrier) == bool(options.fields.carrier) and (options.carrier or not options.fields.order_id):
-        yield "either carrier or fields.carrier must be set, or else fields.order_id"
+    if options.carrier and options.fields.carrier:
+        yield "carrier and fields.carrier exclude each other"
+    if not (options.carrier or options.fields.carrier or options.fields.order_id):
+        yield "carrier, fields.carrier or fields.order_id must be set: a waybill alone is nobody's"
     if options.zone and not is_zone(options.zone):
         yield f"the zone {options.zone!r} is unknown"
     if options.time not in (*_UNITS, ISO) and (fault := format_fault(options.time)):

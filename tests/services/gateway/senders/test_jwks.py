@@ -99,7 +99,9 @@ def test_the_key_that_is_named_must_be_the_one_that_signed():
 
 
 @pytest.mark.parametrize(
-    "change", [{"kty": "oct"}, {"n": "AQAB"}, {"n": "!"}, {"e": ""}, {"n": ""}, {"e": "Ag"}], ids=lambda change: str(change)
+    "change",
+    [{"kty": "oct"}, {"n": "AQAB"}, {"n": "!"}, {"e": ""}, {"n": ""}, {"e": "Ag"}],
+    ids=lambda change: str(change),
 )
 def test_keys_that_are_none_or_too_small_are_passed_over(change):
     keys = json.loads(jwks(NEW, OLD))
