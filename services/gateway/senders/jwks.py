@@ -5,6 +5,8 @@ import binascii
 import threading
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
+from math import inf
 from typing import Optional
 
 import msgspec
@@ -20,7 +22,7 @@ from services.gateway.senders.sender import Unproved
 Fetch = Callable[[str], bytes]
 
 LIFE = HOUR
-"""How long keys are taken for the sender's."""
+"""How long keys are the sender's. After half of it they are asked for again, so that a short outage harms nothing."""
 PAUSE = MINUTE
 """Between two fetches: forged requests must not make us ask the sender all the time."""
 SMALLEST = 2048
@@ -69,13 +71,24 @@ class KeySet:
 
     def _key(self, key_id: str, now: Micros) -> RSAPublicKey | None:
         with self.lock:
-            old = self.fetched is None or now - self.fetched > LIFE
-            if (old or key_id not in self.keys) and (self.asked is None or now - self.asked >= PAUSE):
-                self.asked = now
+            wanted = self._wanted(key_id, now)
+            self.asked = now if wanted else self.asked
+            # Without any keys all wait for the first; with some, only the request that asks for new ones does.
+            if wanted and self._age(now) > LIFE:
                 self._ask(now)
-            if self.fetched is None or now - self.fetched > LIFE:
-                raise Unproved("The sender's keys cannot be fetched.")
-            return self.keys.get(key_id)
+                wanted = False
+        if wanted:
+            self._ask(now)
+        if self._age(now) > LIFE:
+            raise Unproved("The sender's keys cannot be fetched.")
+        return self.keys.get(key_id)
+
+    def _wanted(self, key_id: str, now: Micros) -> bool:
+        lacking = self._age(now) > LIFE // 2 or key_id not in self.keys
+        return lacking and (self.asked is None or now - self.asked >= PAUSE)
+
+    def _age(self, now: Micros) -> float:
+        return inf if self.fetched is None else now - self.fetched
 
     def _ask(self, now: Micros) -> None:
         try:
@@ -93,8 +106,11 @@ def fetch(url: str) -> bytes:
     Raises:
         OSError: it cannot be had.
     """
-    with urllib.request.urlopen(url, timeout=_SECONDS) as answer:
-        found: bytes = answer.read(_LARGEST)
+    try:
+        with urllib.request.urlopen(url, timeout=_SECONDS) as answer:
+            found: bytes = answer.read(_LARGEST)
+    except HTTPException as fault:
+        raise OSError("the answer is no HTTP") from fault
     return found
 
 
