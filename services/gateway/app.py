@@ -60,7 +60,7 @@ class _Doors:
 
         async def take() -> Answer:
             self.gateway.door(name)
-            headers = dict(request.headers)
+            headers = _headers(request)
             body = await read_body(headers, request.stream(), self.largest, self.seconds)
             return await self.gateway.webhook(name, headers, dict(request.query_params), body)
 
@@ -68,7 +68,7 @@ class _Doors:
 
     async def events(self, request: Request) -> Response:
         async def take() -> Answer:
-            headers = dict(request.headers)
+            headers = _headers(request)
             self.gateway.prove_shop(headers)
             body = await read_body(headers, request.stream(), self.largest, self.seconds)
             return await self.gateway.events(headers, body)
@@ -111,6 +111,13 @@ class _Doors:
 
     async def metrics(self, request: Request) -> Response:
         return Response(generate_latest(self.gateway.metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """Give the headers, names in lower case; a token may have any letters, and none is a reason to fail."""
+    return {
+        name.decode("latin-1"): value.decode("utf-8", "surrogateescape") for name, value in request.scope["headers"]
+    }
 
 
 def _where(fault: BaseException) -> str:

@@ -24,8 +24,14 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.add_argument("--config", required=True, metavar="FILE", help="TOML file of senders and limits")
     parser.add_argument("--quarantine", metavar="DIR", help="folder for bodies to replay; default: in the spool")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8080, help="port to listen at; 0: any (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=8080, help="port to listen at; 0: any (default: %(default)s)")
     parser.set_defaults(run=_run)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port")
+    return int(text)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -61,5 +67,5 @@ def _write(folder: Path, segment_bytes: int) -> SpoolWriter:
 def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), backlog=2048)
-    except (OSError, OverflowError) as fault:
-        raise UsageError(f"Nothing can listen at {host}:{port}: {getattr(fault, 'strerror', fault)}.") from fault
+    except OSError as fault:
+        raise UsageError(f"Nothing can listen at {host}:{port}: {fault.strerror or fault}.") from fault

@@ -178,6 +178,8 @@ class Gateway:
         if len(parsed.events) > self.config.limits.events:
             await self._keep(name, body, received_ts, "too many events")
             raise Problem("too_many_events", f"At most {self.config.limits.events} events are taken at a time.")
+        self.metrics.doubtful.labels(name).inc(parsed.doubtful.total())
+        self.metrics.successors.labels(name).inc(len(parsed.successors))
         if parsed.unknown:
             for code, times in parsed.unknown.items():
                 self.metrics.count_unknown(name, code, times)
@@ -230,9 +232,12 @@ class Gateway:
             if self.room.full != was:
                 say("spool_full" if self.room.full else "spool_has_room", bytes=self.room.pending)
             self.metrics.spool.set(self.room.pending)
-            # Whether the disk takes anything again shows only by another try.
-            self._failing = False
+            self.recover()
             await asyncio.sleep(1)
+
+    def recover(self) -> None:
+        """Let the spool be tried again: whether the disk takes anything again shows only so."""
+        self._failing = False
 
     async def _store(self, name: str, events: list[WireEvent], received_ts: Micros, identity: bytes) -> Answer:
         if events:

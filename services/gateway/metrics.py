@@ -30,6 +30,12 @@ class Metrics:
             "milepost_gateway_unknown", "Codes that a sender's table does not have.", ("sender", "code"),
             registry=registry,
         )  # fmt: skip
+        self.doubtful = Counter(
+            "milepost_gateway_doubtful", "Codes whose parts contradict each other.", ("sender",), registry=registry
+        )
+        self.successors = Counter(
+            "milepost_gateway_successors", "Waybills said to go on under another one.", ("sender",), registry=registry
+        )
         self.fields = Counter(
             "milepost_gateway_unknown_fields", "Fields of the shop's events that Milepost does not know.",
             registry=registry,

@@ -186,7 +186,11 @@ class Load:
             self.tally.latencies.append(self._ended - due)
             self.tally.seconds[int(self._ended - self._began)] += 1
             if self.ledger is not None:
-                noted = {"tracking_number": one.tracking_number, "step": step, "event_ts": to_text(one.at(step))}
+                noted = {
+                    "tracking_number": one.tracking_number,
+                    "event_ts": to_text(one.at(step)),
+                    "attempt": attempts,
+                }
                 self.ledger.write(msgspec.json.encode(noted) + b"\n")
             return None
         wait = sender.retries.again(status, attempts)
