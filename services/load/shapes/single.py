@@ -28,7 +28,7 @@ _CLICKPOST = (
 )
 _SHIPROCKET = (
     ("42", "PICKED UP"),
-    ("38", "REACHED AT DESTINATION HUB"),
+    ("38", "REACHED DESTINATION HUB"),
     ("18", "IN TRANSIT"),
     ("17", "OUT FOR DELIVERY"),
     ("7", "DELIVERED"),
