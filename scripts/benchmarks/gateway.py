@@ -109,9 +109,16 @@ def _served(log: Path, words: tuple[str, ...], core: int) -> Iterator[tuple[int,
 
 
 def _load(port: int, config: Path, core: int, rate: int, seconds: int) -> dict[str, Any]:
-    words = ("taskset", "--cpu-list", str(core), sys.executable, "-m", "pipelines", "load", "--url", f"http://127.0.0.1:{port}", "--config", str(config), "--json", "--rate", str(rate),
-             "--seconds", str(seconds), "--connections", str(CONNECTIONS))  # fmt: skip
-    done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | SECRET)
+    command = ("taskset", "--cpu-list", str(core), sys.executable, "-m", "pipelines", "load")
+    url = f"http://127.0.0.1:{port}"
+    words = ("--url", url, "--config", str(config), "--json", "--rate", str(rate), "--seconds", str(seconds))
+    done = subprocess.run(
+        [*command, *words, "--connections", str(CONNECTIONS)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | SECRET,
+    )
     if done.returncode:
         sys.exit(f"The load failed:\n{done.stderr}")
     figures: dict[str, Any] = json.loads(done.stdout)

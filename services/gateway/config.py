@@ -69,7 +69,7 @@ class Limits(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """Bytes of one event."""
     requests: Count = 512
     """In hand at a time."""
-    connections: Count = 2048
+    connections: Count = 768
     head_time: Duration = Duration.of("5 s")
     """For the line and the headers of a request."""
     body_time: Duration = Duration.of("10 s")

@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from schemas.spool import Place, note_done
 from schemas.spool_tail import SpoolTail
 from services.gateway.brokers.broker import Away, Broker, Message
 from services.gateway.metrics import Metrics
-from services.gateway.talk import say
+from services.gateway.talk import SELDOM, Seldom, say
 from transforms.tell.patience import full_jitter
 
 BATCH_BYTES = 512 * 1024
@@ -46,6 +47,7 @@ class Forwarder(threading.Thread):
         self.broker = broker
         self.metrics = metrics
         self.fault: Exception | None = None
+        self._seldom = Seldom(SELDOM)
         self._written = threading.Event()
         self._ending = threading.Event()
 
@@ -80,15 +82,20 @@ class Forwarder(threading.Thread):
 
     def _step(self, tail: SpoolTail, place: Place | None) -> tuple[Place | None, bool]:
         """Forward the next batch; give the place after it, and whether there was anything."""
-        place = place or tail.begin()
-        if place is None:
-            return None, False
-        found = tail.read(place, BATCH_BYTES)
-        if found.after == place:
+        try:
+            place = place or tail.begin()
+            found = tail.read(place, BATCH_BYTES) if place else None
+        except OSError as fault:
+            tail.close()
+            self._seldom.say("spool_unreadable", why=fault.strerror or type(fault).__name__)
+            return place, False
+        if found is None or found.after == place:
             return place, False
         if found.lines and not self._publish([message(line) for line in found.lines.split(b"\n")]):
             return place, False
-        note_done(self.folder, found.after)
+        # A disk that cannot note it now may later: the place is asked for only after a restart, and never goes back.
+        with suppress(OSError):
+            note_done(self.folder, found.after)
         return found.after, True
 
     def _publish(self, messages: list[Message]) -> bool:

@@ -30,7 +30,7 @@ from services.gateway.room import Room
 from services.gateway.senders.registry import make
 from services.gateway.senders.sender import Delivery, Forged, Malformed, Sender, Unproved
 from services.gateway.shop import read_events, to_lines
-from services.gateway.talk import Seldom, say
+from services.gateway.talk import SELDOM, Seldom, say
 
 EVENTS = "events"
 """The name of the shop's door, where senders are counted; no sender may have it."""
@@ -40,8 +40,6 @@ RETRY = 10.0
 """Seconds after which to come again when nothing can be taken now."""
 CLEANED = 3600.0
 """Seconds between two cleanings of the quarantine."""
-SAID = 60.0
-"""Seconds between two lines of one kind about one sender."""
 
 
 class Answer(Struct, frozen=True):
@@ -93,7 +91,7 @@ class Gateway:
         self.keys = Keys(read_secrets(config.events.keys)) if config.events else None
         self.shop = _bucket(config.events) if config.events else None
         self._in_hand = 0
-        self.seldom = Seldom(SAID)
+        self.seldom = Seldom(SELDOM)
         self._failing = False
 
     def admit(self) -> None:
@@ -222,16 +220,20 @@ class Gateway:
 
     async def keep_house(self) -> None:
         """Look after the spool and the quarantine, second by second, until cancelled."""
-        cleaned = 0.0
+        cleaned = float("-inf")
         while True:
-            if time.monotonic() - cleaned > CLEANED:
-                cleaned = time.monotonic()
-                await asyncio.to_thread(self.quarantine.clean, self.clock.now())
-            was = self.room.full
-            await asyncio.to_thread(self.room.measure)
-            if self.room.full != was:
-                say("spool_full" if self.room.full else "spool_has_room", bytes=self.room.pending)
-            self.metrics.spool.set(self.room.pending)
+            try:
+                if time.monotonic() - cleaned > CLEANED:
+                    cleaned = time.monotonic()
+                    await asyncio.to_thread(self.quarantine.clean, self.clock.now())
+                was = self.room.full
+                await asyncio.to_thread(self.room.measure)
+            except OSError as fault:
+                self.seldom.say("upkeep_failed", why=fault.strerror or type(fault).__name__)
+            else:
+                if self.room.full != was:
+                    say("spool_full" if self.room.full else "spool_has_room", bytes=self.room.pending)
+                self.metrics.spool.set(self.room.pending)
             self.recover()
             await asyncio.sleep(1)
 

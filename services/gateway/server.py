@@ -1,10 +1,11 @@
-"""The HTTP server: uvicorn, with a limit on how long and how large the head of a request may be.
+"""The HTTP server: uvicorn, with limits on connections, and on how long and how large the head of a request may be.
 
-uvicorn bounds the silence between two requests; a client that sends its headers a byte at a time is left to the
-protocol, which is this one.
+uvicorn bounds the silence between two requests. How many clients there are, and whether one sends its headers a byte at
+a time, is left to the protocol, which is this one.
 """
 
 import asyncio
+import gc
 import signal
 import socket
 from typing import Any
@@ -23,19 +24,22 @@ HEAD_BYTES = 32 * 1024
 
 def impatient(limits: Limits) -> type[asyncio.Protocol]:
     """Give uvicorn's protocol with the limits of a configuration."""
-    return type("Impatient", (_Impatient,), {"seconds": limits.head_time / SECOND})
+    return type("Impatient", (_Impatient,), {"seconds": limits.head_time / SECOND, "most": limits.connections})
 
 
 class _Impatient(HttpToolsProtocol):
     """Closes a connection whose next request does not get to the end of its headers in time, or is too long there."""
 
     seconds = 5.0
+    most = 768
     _limit: asyncio.TimerHandle | None = None
     _head = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._begin()
+        if len(self.connections) > self.most:
+            self._refuse(Problem("busy", retry_after=1, close=True))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._done()
@@ -87,11 +91,16 @@ def serve(app: Starlette, listening: socket.socket, limits: Limits) -> None:
         "server_header": False,
         "date_header": False,
         "proxy_headers": False,
-        "limit_concurrency": limits.connections,
         "timeout_keep_alive": int(limits.idle_time / SECOND),
         "timeout_graceful_shutdown": int(limits.stop_time / SECOND),
     }
+    # What is loaded by now lives as long as the process: nothing is gained by walking over it again and again.
+    gc.collect()
+    gc.freeze()
     # uvicorn raises a signal once more when it has ended because of it; that is then no reason to die of it.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: None)
-    uvicorn.Server(uvicorn.Config(app, **settings)).run(sockets=[listening])
+    try:
+        uvicorn.Server(uvicorn.Config(app, **settings)).run(sockets=[listening])
+    finally:
+        gc.unfreeze()

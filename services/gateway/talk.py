@@ -7,6 +7,9 @@ import time
 
 LOG = logging.getLogger("milepost.gateway")
 
+SELDOM = 60.0
+"""Seconds between two lines of one kind about one sender."""
+
 
 def say(event: str, **more: object) -> None:
     """Say that something happened; `more` holds no secret, and nothing of a body."""
@@ -14,14 +17,14 @@ def say(event: str, **more: object) -> None:
 
 
 class Seldom:
-    """Says things about senders, each kind of thing of each sender now and then: no stranger can fill the log."""
+    """Says things, each kind of thing of each sender now and then: no stranger can fill the log."""
 
     def __init__(self, seconds: float) -> None:
         """Take the seconds between two lines."""
         self.seconds = seconds
         self._said: dict[tuple[str, str], tuple[float, int]] = {}
 
-    def say(self, event: str, sender: str, **more: object) -> None:
+    def say(self, event: str, sender: str = "", **more: object) -> None:
         """Say that something happened, and how often it did since that was last said; or just count it."""
         last, times = self._said.get((event, sender), (float("-inf"), 0))
         now = time.monotonic()
@@ -29,7 +32,7 @@ class Seldom:
             self._said[event, sender] = (last, times + 1)
         else:
             self._said[event, sender] = (now, 0)
-            say(event, sender=sender, **more, since=times + 1)
+            say(event, **({"sender": sender} if sender else {}), **more, since=times + 1)
 
 
 def talk() -> None:

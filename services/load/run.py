@@ -161,11 +161,13 @@ class Load:
         """Try again, over a connection of its own, as often as the sender does."""
         connection = Connection(self.host, self.port)
         attempts = 1
-        while wait is not None:
-            await asyncio.sleep(wait / self.plan.hasten)
-            attempts += 1
-            wait = await self._attempt(connection, update._replace(due=time.perf_counter()), attempts)
-        connection.close()
+        try:
+            while wait is not None:
+                await asyncio.sleep(wait / self.plan.hasten)
+                attempts += 1
+                wait = await self._attempt(connection, update._replace(due=time.perf_counter()), attempts)
+        finally:
+            connection.close()
         self._waiting.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     async def _attempt(self, connection: Connection, update: Update, attempts: int) -> float | None:

@@ -157,6 +157,43 @@ def test_a_spool_that_is_not_there_yet(tmp_path):
     assert broker.taken == wanted
 
 
+def test_a_disk_that_fails_stops_nothing_for_good(tmp_path, monkeypatch):
+    wanted = write(tmp_path, 0, 100)
+    note, read, count = forward.note_done, forward.SpoolTail.read, iter(range(10_000))
+
+    def failing(work):
+        def now_and_then(*given):
+            if next(count) % 2:
+                raise OSError(28, "No space left on device")
+            return work(*given)
+
+        return now_and_then
+
+    monkeypatch.setattr(forward, "BATCH_BYTES", 500)
+    monkeypatch.setattr(forward, "note_done", failing(note))
+    monkeypatch.setattr(forward.SpoolTail, "read", failing(read))
+    broker = Broker()
+    forwarder = Forwarder(tmp_path, broker, Metrics())
+    forwarder.start()
+    while len(broker.taken) < len(wanted):
+        assert broker.calls.acquire(timeout=10)
+    forwarder.stop(10)
+    assert broker.taken == wanted and forwarder.fault is None
+
+
+def test_a_fault_of_its_own_ends_the_gateway(tmp_path, monkeypatch):
+    write(tmp_path, 0, 3)
+    ended = threading.Event()
+    monkeypatch.setattr(forward.os, "kill", lambda pid, number: ended.set())
+    broker = Broker()
+    broker.publish = None
+    forwarder = Forwarder(tmp_path, broker, Metrics())
+    forwarder.start()
+    assert ended.wait(10)
+    forwarder.stop(10)
+    assert isinstance(forwarder.fault, TypeError)
+
+
 def test_a_line_of_somebody_elses_is_left_to_the_reader():
     assert message(b"no JSON").key == message(b"{}").key == ""
 

@@ -78,6 +78,18 @@ def test_headers_without_end(quick):
     assert "400 " in talk(quick, *pieces)
 
 
+def test_too_many_connections(tmp_path):
+    with Process(tmp_path, f"spool://{tmp_path}/spool", more="[limits]\nconnections = 3\n") as process:
+        held = [socket.create_connection(("127.0.0.1", process.port)) for _ in range(3)]
+        answer = talk(process)
+        assert "503 " in answer and "retry-after: 1" in answer and "busy" in answer
+        for connection in held:
+            connection.close()
+        deadline = time.monotonic() + 10
+        while process.post("/events", event(), HEADERS) != 200:
+            assert time.monotonic() < deadline
+
+
 def test_what_is_no_http(quick):
     answer = talk(quick, b"\x16\x03\x01 no HTTP at all\r\n\r\n")
     assert "400 " in answer and "application/problem+json" in answer
