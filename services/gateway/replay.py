@@ -124,4 +124,4 @@ def _to_gateway(address: str, key: str, lines: Sequence[bytes]) -> None:
         urllib.request.urlopen(urllib.request.Request(address, b"\n".join(lines), headers), timeout=PATIENCE).close()
     except OSError as fault:
         why = getattr(fault, "code", None) or type(fault).__name__
-        raise RuntimeError(f"{address} does not take events ({why}); what is left can be replayed later.") from fault
+        raise RuntimeError(f"{address} does not take events ({why}); what is left can be replayed later.") from None

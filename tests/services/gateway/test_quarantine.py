@@ -12,6 +12,7 @@ from schemas.spool import SpoolWriter
 from services.gateway.config import QuarantineConfig
 from services.gateway.quarantine import Quarantine
 from tests.services.gateway.conftest import SENDERS, delivery, spooled
+from tests.services.gateway.processes import Process
 
 NOW = 1_767_000_000 * SECOND
 
@@ -123,6 +124,17 @@ def test_a_replay_into_a_spool_that_a_gateway_writes_to(kept, tmp_path, capsys):
     with SpoolWriter(tmp_path / "busy"):
         assert replay(tmp_path, f"spool://{tmp_path}/busy") == 2
     assert "Another process writes to the spool" in capsys.readouterr().err
+
+
+def test_a_replay_through_the_running_gateway(kept, tmp_path, capsys):
+    (tmp_path / "process").mkdir()
+    with Process(tmp_path / "process", f"spool://{tmp_path}/live") as process:
+        assert replay(tmp_path, process.url) == 0
+        assert capsys.readouterr().out == "1 bodies replayed, 2 cannot be taken yet; 3 events published.\n"
+    assert {line["tracking_number"] for line in spooled(tmp_path / "live")} == {"LDT00000001", "LDT00000002"}
+    assert replay(tmp_path, process.url) == 1
+    assert "does not take events (URLError)" in capsys.readouterr().err
+    assert len(list(kept.rglob("*.body"))) == 2
 
 
 @pytest.mark.parametrize(
