@@ -31,7 +31,7 @@ def instant(text: str, field: str, zone: str | None = None) -> Micros:
         moment = datetime.datetime.fromisoformat(text.replace(",", "."))
     except ValueError as fault:
         raise Malformed(f"{field} is no time") from fault
-    return _within(moment if moment.tzinfo else _placed(moment, field, zone), field)
+    return bounded(to_micros(moment if moment.tzinfo else _placed(moment, field, zone)), field)
 
 
 def local(text: str, formats: tuple[str, ...], zone: str | datetime.timezone, field: str) -> Micros:
@@ -54,7 +54,7 @@ def local(text: str, formats: tuple[str, ...], zone: str | datetime.timezone, fi
                 moment = datetime.datetime.strptime(text, written)  # noqa: DTZ007
             except ValueError:
                 continue
-            return _within(_placed(moment, field, zone), field)
+            return bounded(to_micros(_placed(moment, field, zone)), field)
     raise Malformed(f"{field} is no time")
 
 
@@ -98,10 +98,3 @@ def _placed(moment: datetime.datetime, field: str, zone: str | datetime.timezone
     if zone is None or not is_zone(zone):
         raise Malformed(f"{field} has no zone")
     return moment.replace(tzinfo=zoneinfo.ZoneInfo(zone))
-
-
-def _within(moment: datetime.datetime, field: str) -> Micros:
-    # The years are looked at first: near the ends of the calendar a zone's offset leads out of it.
-    if not 1999 < moment.year < 2101:
-        raise Malformed(f"{field} is out of all bounds")
-    return bounded(to_micros(moment), field)

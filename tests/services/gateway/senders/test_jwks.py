@@ -1,11 +1,16 @@
 """A sender's public keys: fetched rarely, dropped when withdrawn, and never made up."""
 
+import base64
 import json
+import string
 import threading
 from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from schemas.fields import HOUR, MINUTE, SECOND
 from services.gateway.senders.jwks import fetch
@@ -13,7 +18,7 @@ from services.gateway.senders.options import ConfigError, read_options
 from services.gateway.senders.registry import make
 from services.gateway.senders.sender import Forged, Unproved
 from services.gateway.senders.shipengine import ShipEngine, ShipEngineOptions
-from tests.services.gateway.senders.world import NEW, NOW, OLD, TRIALS, WRONG, jwks
+from tests.services.gateway.senders.world import NEW, NOW, OLD, TRIALS, WRONG, jwks, written
 
 TRIAL = TRIALS["shipengine"]
 
@@ -168,3 +173,27 @@ def test_keys_come_by_http():
 def test_keys_come_from_nowhere_else(address):
     with pytest.raises(ConfigError, match="jwks"):
         make("shipengine", "shipengine", [], {"jwks": address})
+
+
+def test_a_small_key_proves_nothing_though_it_be_in_the_set():
+    small = generate_private_key(65537, 1024)
+    keys = json.loads(jwks(NEW))
+    keys["keys"][0].update(written(small.public_key()))
+    request = delivery(NEW)
+    signed = request.headers["x-shipengine-timestamp"].encode() + b"." + request.body
+    signature = base64.b64encode(small.sign(signed, PKCS1v15(), SHA256())).decode()
+    request.headers["x-shipengine-rsa-sha256-signature"] = signature
+    with pytest.raises(Forged):
+        sender(Keys(json.dumps(keys).encode())).verify(request)
+
+
+def test_a_signature_has_one_spelling():
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+    request = delivery(NEW)
+    signature = request.headers["x-shipengine-rsa-sha256-signature"]
+    last = letters.index(signature[-3])
+    other = signature[:-3] + letters[last ^ 1] + "=="
+    assert base64.b64decode(other) == base64.b64decode(signature)
+    request.headers["x-shipengine-rsa-sha256-signature"] = other
+    with pytest.raises(Forged):
+        sender(Keys(jwks(NEW))).verify(request)

@@ -57,6 +57,11 @@ def test_easypost_sends_back_what_is_damaged_and_says_so_when_it_came_back():
     assert one(parsed, "carrier") == "dhl_express"
 
 
+def test_a_parcel_on_its_way_back_has_not_come_back_yet():
+    parsed = parse("easypost", changed("easypost_return", result__finalized=False))
+    assert [event.stage for event in parsed.events][-2:] == ["return_started", "return_started"]
+
+
 def test_easypost_speaks_of_other_things_than_trackers_too():
     parsed = parse("easypost", json.dumps({"description": "batch.created", "result": {"id": "batch_1"}}).encode())
     assert (parsed.events, parsed.ignored) == ([], 1)
@@ -133,6 +138,11 @@ def test_shiprocket_trusts_the_label_and_notes_an_id_that_disagrees():
     assert (one(parsed, "carrier"), one(parsed, "tracking_number")) == ("delhivery", "19041424751540")
     assert one(parsed, "order_id") == "SHOP-1002"
     assert (parsed.unknown, parsed.doubtful, parsed.ignored) == ({"99/teleported": 1}, {"25/damaged": 1}, 1)
+
+
+def test_shiprocket_s_newest_status_is_not_told_beside_the_scan_that_tells_it():
+    parsed = parse("shiprocket", changed("shiprocket", current_status="Out for Delivery", current_status_id=17))
+    assert [event.stage for event in parsed.events].count("out_for_delivery") == 1
 
 
 def test_shiprocket_s_return_ends_at_the_shop():

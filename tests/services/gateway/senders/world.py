@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from schemas.fields import SECOND, Micros, parse_time, to_text
@@ -84,12 +84,14 @@ def rsa(secret: str) -> RSAPrivateKey:
 
 def jwks(*names: str) -> bytes:
     """Give the key set with the public keys of these names; the id of each is its name."""
-    return json.dumps({"keys": [{"kty": "RSA", "kid": name, **_numbers(name)} for name in names]}).encode()
+    keys = [{"kty": "RSA", "kid": name, **written(rsa(name).public_key())} for name in names]
+    return json.dumps({"keys": keys}).encode()
 
 
-def _numbers(name: str) -> dict[str, str]:
-    public = rsa(name).public_key().public_numbers()
-    return {letter: _url64(getattr(public, letter)) for letter in "ne"}
+def written(key: RSAPublicKey) -> dict[str, str]:
+    """Give the numbers of a key, as a key set has them."""
+    numbers = key.public_numbers()
+    return {letter: _url64(getattr(numbers, letter)) for letter in "ne"}
 
 
 def _url64(number: int) -> str:
