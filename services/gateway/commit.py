@@ -1,6 +1,7 @@
 """Group commit: the lines of all requests that wait go to the disk together, then all of them are answered."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,8 +14,8 @@ _Waiting = tuple[Sequence[bytes], "asyncio.Future[None]"]
 class GroupCommit:
     """Writes to a spool for one event loop. While one group is written, the next one gathers: no timer is needed."""
 
-    def __init__(self, writer: SpoolWriter, written: Callable[[int], None]) -> None:
-        """Take the writer, and whom to tell of each group how many bytes it had; that is told in the loop."""
+    def __init__(self, writer: SpoolWriter, written: Callable[[int, float], None]) -> None:
+        """Take the writer, and whom to tell, in the loop, of each group its bytes and the seconds it took."""
         self.writer = writer
         self.written = written
         self._waiting: list[_Waiting] = []
@@ -55,12 +56,13 @@ class GroupCommit:
                 continue
             group, self._waiting = self._waiting, []
             lines = [line for some, _ in group for line in some]
+            began = time.perf_counter()
             try:
                 await loop.run_in_executor(self._thread, self.writer.append, lines)
             except OSError as fault:
                 self._answer(group, fault)
             else:
-                self.written(sum(len(line) + 1 for line in lines))
+                self.written(sum(len(line) + 1 for line in lines), time.perf_counter() - began)
                 self._answer(group, None)
 
     @staticmethod

@@ -17,6 +17,7 @@ from schemas.clock import WALL, Clock
 from schemas.events import WireEvent
 from schemas.fields import SECOND, Micros
 from schemas.policy import Policy
+from schemas.profiles import read_profiles
 from services.gateway.bodies import check_depth, decompress
 from services.gateway.commit import GroupCommit
 from services.gateway.config import GatewayConfig, Quota, SenderConfig, read_secrets
@@ -90,6 +91,8 @@ class Gateway:
         }
         self.keys = Keys(read_secrets(config.events.keys)) if config.events else None
         self.shop = _bucket(config.events) if config.events else None
+        # Read once by whatever asks for it first: the first requests must not wait for that.
+        read_profiles()
         self._in_hand = 0
         self.seldom = Seldom(SELDOM)
         self._failing = False

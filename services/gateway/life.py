@@ -38,9 +38,9 @@ class Life:
         self.gateway = Gateway(config, self.commit, self.room, Quarantine(quarantine, config.quarantine), metrics)
         self.app = make_app(self.gateway, self._lifespan)
 
-    def _written(self, size: int) -> None:
+    def _written(self, size: int, seconds: float) -> None:
         self.room.take(size)
-        self.gateway.metrics.groups.inc()
+        self.gateway.metrics.commits.observe(seconds)
         if self.forwarder is not None:
             self.forwarder.wake()
 

@@ -48,7 +48,10 @@ class Metrics:
             "milepost_gateway_seconds", "Seconds from a request's head to its answer.", ("sender",), buckets=_SECONDS,
             registry=registry,
         )  # fmt: skip
-        self.groups = Counter("milepost_gateway_groups", "Groups written to the spool.", registry=registry)
+        self.commits = Histogram(
+            "milepost_gateway_commit_seconds", "Seconds until the disk had a group of lines.", buckets=_SECONDS,
+            registry=registry,
+        )  # fmt: skip
         self.spool = Gauge("milepost_gateway_spool_bytes", "Bytes in the spool that are not done.", registry=registry)
         self.forwarded = Counter(
             "milepost_gateway_forwarded", "Events that the broker has acknowledged.", registry=registry

@@ -33,7 +33,7 @@ class Gate:
 def test_all_that_waits_is_one_group(tmp_path):
     async def scenario(gate):
         sizes = []
-        commit = GroupCommit(gate, sizes.append)
+        commit = GroupCommit(gate, lambda size, seconds: sizes.append(size))
         commit.start()
         first = asyncio.create_task(commit.append([b'{"n":0}']))
         await asyncio.to_thread(gate.begun.wait, 10)
@@ -55,7 +55,7 @@ def test_all_that_waits_is_one_group(tmp_path):
 def test_a_group_that_fails_fails_for_all_of_it_and_for_nobody_else():
     async def scenario():
         gate = Gate(fault=OSError(5, "Input/output error"))
-        commit = GroupCommit(gate, lambda size: None)
+        commit = GroupCommit(gate, lambda size, seconds: None)
         commit.start()
         gate.open.set()
         faults = await asyncio.gather(*(commit.append([b"x"]) for _ in range(5)), return_exceptions=True)
@@ -70,7 +70,7 @@ def test_a_group_that_fails_fails_for_all_of_it_and_for_nobody_else():
 def test_the_end_waits_for_what_is_in_hand():
     async def scenario():
         gate = Gate()
-        commit = GroupCommit(gate, lambda size: None)
+        commit = GroupCommit(gate, lambda size, seconds: None)
         commit.start()
         waiting = [asyncio.create_task(commit.append([b"x"])) for _ in range(3)]
         await asyncio.sleep(0)
@@ -85,7 +85,7 @@ def test_the_end_waits_for_what_is_in_hand():
 def test_who_gives_up_waiting_stops_nobody():
     async def scenario():
         gate = Gate()
-        commit = GroupCommit(gate, lambda size: None)
+        commit = GroupCommit(gate, lambda size, seconds: None)
         commit.start()
         first, second = (asyncio.create_task(commit.append([b"x"])) for _ in range(2))
         await asyncio.to_thread(gate.begun.wait, 10)
