@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from copy import copy
 
 from schemas.spool import SpoolWriter
 
@@ -59,18 +60,20 @@ class GroupCommit:
             began = time.perf_counter()
             try:
                 await loop.run_in_executor(self._thread, self.writer.append, lines)
-            except OSError as fault:
+            except Exception as fault:
+                # Whatever it was, it is for those who wait, and must not end the writing for all that come after.
                 self._answer(group, fault)
             else:
                 self.written(sum(len(line) + 1 for line in lines), time.perf_counter() - began)
                 self._answer(group, None)
 
     @staticmethod
-    def _answer(group: Sequence[_Waiting], fault: OSError | None) -> None:
+    def _answer(group: Sequence[_Waiting], fault: Exception | None) -> None:
         for _, done in group:
             # A request that was given up has no future to answer any more.
             with suppress(asyncio.InvalidStateError):
                 if fault is None:
                     done.set_result(None)
                 else:
-                    done.set_exception(OSError(fault.errno, fault.strerror))
+                    # One each: a fault that is raised in many places gathers all their tracebacks.
+                    done.set_exception(copy(fault))

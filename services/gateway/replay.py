@@ -6,9 +6,11 @@ published too. So a replay may be repeated at will: an event told twice counts o
 
 import argparse
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from http import HTTPStatus
 from pathlib import Path
 
 from pipelines.errors import UsageError
@@ -27,6 +29,10 @@ Publish = Callable[[Sequence[bytes]], None]
 
 PATIENCE = 30
 """Seconds in which a gateway must have taken the events of a body."""
+
+
+class Refused(Exception):
+    """Events of a body that the gateway does not take, such as events of the future."""
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -85,8 +91,10 @@ def replay(kept: Kept, sender: Sender | None, publish: Publish) -> tuple[int, bo
         parsed = sender.parse(kept.body, kept.why.received_ts)
     except Malformed:
         return 0, False
-    if parsed.events:
+    try:
         publish(to_lines(parsed.events, kept.why.received_ts))
+    except Refused:
+        return 0, False
     return len(parsed.events), not parsed.unknown
 
 
@@ -95,7 +103,7 @@ def _publish(uri: str, config: GatewayConfig, stack: ExitStack) -> Publish:
         if config.events is None:
             raise UsageError("The file has no [events]: the gateway takes events with a key of theirs only.")
         address, key = f"{uri.rstrip('/')}/events", read_secrets(config.events.keys)[0]
-        return lambda lines: _to_gateway(address, key, lines)
+        return lambda lines: _to_gateway(address, key, lines, config.limits.events)
     folder = spool_folder(uri)
     if folder is None:
         broker = open_broker(uri)
@@ -118,10 +126,18 @@ def _to_broker(broker: Broker, lines: Sequence[bytes]) -> None:
         ) from fault
 
 
-def _to_gateway(address: str, key: str, lines: Sequence[bytes]) -> None:
+def _to_gateway(address: str, key: str, lines: Sequence[bytes], most: int) -> None:
     headers = {HEADER: key, "content-type": NDJSON[0]}
     try:
-        urllib.request.urlopen(urllib.request.Request(address, b"\n".join(lines), headers), timeout=PATIENCE).close()
+        for first in range(0, len(lines), most):
+            body = b"\n".join(lines[first : first + most])
+            urllib.request.urlopen(urllib.request.Request(address, body, headers), timeout=PATIENCE).close()
     except OSError as fault:
-        why = getattr(fault, "code", None) or type(fault).__name__
+        status = 0
+        if isinstance(fault, urllib.error.HTTPError):
+            status = fault.code
+            fault.close()
+        if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+            raise Refused from None
+        why = f"answer {status}" if status else type(fault).__name__
         raise RuntimeError(f"{address} does not take events ({why}); what is left can be replayed later.") from None

@@ -137,6 +137,28 @@ def test_a_replay_through_the_running_gateway(kept, tmp_path, capsys):
     assert len(list(kept.rglob("*.body"))) == 2
 
 
+def test_events_that_the_running_gateway_refuses_do_not_hold_up_the_rest(start, tmp_path, capsys):
+    with start() as gateway:
+        late = delivery(1).body.replace(b'"datetime":"20', b'"datetime":"21')
+        gateway.gateway.quarantine.keep("easypost", late, NOW, "first")
+        gateway.gateway.quarantine.keep("easypost", delivery(2).body, NOW, "second")
+    (tmp_path / "process").mkdir()
+    with Process(tmp_path / "process", f"spool://{tmp_path}/live", more="[limits]\nevents = 1\n") as process:
+        assert replay(tmp_path, process.url) == 0
+    assert capsys.readouterr().out == "1 bodies replayed, 1 cannot be taken yet; 1 events published.\n"
+    assert [line["tracking_number"] for line in spooled(tmp_path / "live")] == ["LDT00000002"]
+
+
+def test_a_replay_with_a_wrong_key_says_so(kept, tmp_path, capsys):
+    (tmp_path / "process").mkdir()
+    with Process(tmp_path / "process", f"spool://{tmp_path}/live") as process:
+        config = tmp_path / "gateway.toml"
+        config.write_text(config.read_text().replace('"SHOP_KEY"', '"EASYPOST_SECRET"'))
+        assert replay(tmp_path, process.url) == 1
+    said = capsys.readouterr().err
+    assert "does not take events (answer 401)" in said and said.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -9,13 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.fields import HOUR
+from schemas.fields import DAY, HOUR
 from schemas.spool import SpoolWriter
 from services.gateway.gateway import Door
 from services.gateway.rates import Bucket
 from services.gateway.senders.sender import Malformed, Unproved
 from tests.services.gateway.conftest import SECRET, delivery, problem
 from tests.services.gateway.senders.world import NEW, NOW, OLD, TRIALS, WRONG, fixtures
+from transforms.ingest.decode import decode
+from transforms.ingest.validate import validate
 
 
 def test_what_is_answered_200_is_in_the_spool(gateway):
@@ -71,6 +73,17 @@ def test_no_forged_delivery_is_taken(trial_gateway, name):
     assert gateway.lines() == [] and gateway.kept() == []
     assert post(gateway, name, body, *trial.prove(body, NOW, NEW)).status_code == 200
     assert gateway.lines()
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_the_graph_takes_every_line(trial_gateway, name):
+    trial, gateway = TRIALS[name], trial_gateway
+    for body in fixtures(trial.kind):
+        post(gateway, name, body, *trial.prove(body, NOW, NEW))
+    assert gateway.lines()
+    for line in gateway.lines():
+        event, unknown = decode(json.dumps(line).encode(), 64 * 1024)
+        assert validate(event, NOW + DAY).received_ts == NOW and unknown == 0
 
 
 def test_both_secrets_count_while_one_replaces_the_other(start, monkeypatch):
