@@ -25,6 +25,9 @@ _ENCODER = msgspec.json.Encoder()
 _NOBODY = "nobody"
 """Where requests of senders that there are not are counted: a label is never made of what a stranger writes."""
 
+GONE = 499
+"""What a request is counted as whose client went away before it was answered."""
+
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
@@ -79,10 +82,9 @@ class _Doors:
         """Answer a delivery: 200, since some senders take nothing else for success; count it by how it went."""
         began = time.perf_counter()
         metrics = self.gateway.metrics
-        status = 499
+        status = GONE
         try:
-            self.gateway.admit()
-            with self.gateway:
+            with self.gateway.in_hand():
                 answer = await take()
             status = 200
             return Response(_ENCODER.encode(answer), media_type=_JSON)
@@ -106,7 +108,7 @@ class _Doors:
         return Response(b'{"status":"ok"}', media_type=_JSON)
 
     async def ready(self, request: Request) -> Response:
-        self.gateway.ready()
+        self.gateway.check_room()
         return Response(b'{"status":"ok"}', media_type=_JSON)
 
     async def metrics(self, request: Request) -> Response:

@@ -7,7 +7,8 @@ is proved: else a stranger could use it up.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -85,10 +86,7 @@ class Gateway:
         self.clock = clock
         self.tolerance = Policy().intake.future_tolerance
         self.repeats = Repeats(config.repeats.window / SECOND, config.repeats.count)
-        self.doors = {
-            name: Door(make_sender(name, one), _bucket(one), one.kind in FETCHING)
-            for name, one in config.senders().items()
-        }
+        self.doors = {name: _door(name, one) for name, one in config.senders().items()}
         self.keys = Keys(read_secrets(config.events.keys)) if config.events else None
         self.shop = _bucket(config.events) if config.events else None
         # Read once by whatever asks for it first: the first requests must not wait for that.
@@ -97,32 +95,30 @@ class Gateway:
         self.seldom = Seldom(SELDOM)
         self._failing = False
 
-    def admit(self) -> None:
-        """See whether a request can be taken at all, before any of its body is read.
+    @contextmanager
+    def in_hand(self) -> Iterator[None]:
+        """Hold a request in hand, if one can be taken at all; asked before any of its body is read.
 
         Raises:
             Problem: busy, full.
         """
-        self.ready()
+        self.check_room()
         if self._in_hand >= self.config.limits.requests:
             raise Problem("busy", retry_after=1)
+        self._in_hand += 1
+        try:
+            yield
+        finally:
+            self._in_hand -= 1
 
-    def ready(self) -> None:
-        """See whether there is room.
+    def check_room(self) -> None:
+        """See whether anything can be kept.
 
         Raises:
             Problem: full.
         """
         if self.room.full or self._failing:
             raise Problem("full", retry_after=RETRY)
-
-    def __enter__(self) -> None:
-        """Take a request in hand."""
-        self._in_hand += 1
-
-    def __exit__(self, *_: object) -> None:
-        """Let go of it."""
-        self._in_hand -= 1
 
     def door(self, name: str) -> Door:
         """Give a sender by its name.
@@ -166,9 +162,12 @@ class Gateway:
         if self.repeats.seen(identity, time.monotonic()):
             self.metrics.repeats.labels(name).inc()
             return Answer(0, repeated=True)
-        check_depth(body, self.config.limits.depth)
         try:
+            check_depth(body, self.config.limits.depth)
             parsed = door.sender.parse(body, received_ts)
+        except Problem as fault:
+            await self._keep(name, body, received_ts, fault.name)
+            raise
         except Malformed as fault:
             await self._keep(name, body, received_ts, str(fault))
             raise Problem("malformed", str(fault)) from fault
@@ -223,19 +222,19 @@ class Gateway:
 
     async def keep_house(self) -> None:
         """Look after the spool and the quarantine, second by second, until cancelled."""
-        cleaned = float("-inf")
+        cleaned, full = float("-inf"), False
         while True:
             try:
                 if time.monotonic() - cleaned > CLEANED:
                     cleaned = time.monotonic()
                     await asyncio.to_thread(self.quarantine.clean, self.clock.now())
-                was = self.room.full
                 await asyncio.to_thread(self.room.measure)
             except OSError as fault:
                 self.seldom.say("upkeep_failed", why=fault.strerror or type(fault).__name__)
             else:
-                if self.room.full != was:
-                    say("spool_full" if self.room.full else "spool_has_room", bytes=self.room.pending)
+                if self.room.full != full:
+                    full = not full
+                    say("spool_full" if full else "spool_has_room", bytes=self.room.pending)
                 self.metrics.spool.set(self.room.pending)
             self.recover()
             await asyncio.sleep(1)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 import tracemalloc
 import zlib
 
@@ -9,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.spool import Place, note_done, segments
 from services.gateway import gateway as gateways
 from services.gateway.bodies import check_depth, decompress
 from services.gateway.problems import KINDS, Problem
 from services.gateway.rates import Bucket
 from services.gateway.repeats import Repeats
 from tests.builders import wire
-from tests.services.gateway.conftest import delivery, event, problem
+from tests.services.gateway.conftest import delivery, event, problem, signed
 
 
 def test_a_body_that_is_too_large(start):
@@ -169,6 +171,32 @@ def test_repeats_never_remember_what_was_not_taken(steps, count):
         taken[name] = now
 
 
+def test_a_signed_body_that_is_too_deep_is_kept(gateway):
+    assert problem(gateway.send(signed(b"[" * 100))) == "too_deep"
+    (kept,) = gateway.kept()
+    assert kept.why.reason == "too_deep"
+
+
+def test_a_spool_that_fills_and_drains_is_said_once_each(start, caplog):
+    with caplog.at_level("INFO"), start("[spool]\nbytes = 1024\nsegment = 1024\n") as gateway:
+        number = 0
+        while gateway.send(delivery(number)).status_code == 200:
+            number += 1
+        wait_for(lambda: "spool_full" in caplog.text)
+        note_done(gateway.folder, Place(segments(gateway.folder)[-1] + 1))
+        wait_for(lambda: "spool_has_room" in caplog.text)
+        assert gateway.send(delivery(number)).status_code == 200
+    assert (caplog.text.count("spool_full"), caplog.text.count("spool_has_room")) == (1, 1)
+
+
+def wait_for(condition):
+    """Wait until something is so."""
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
 def test_a_full_spool_takes_nothing_more_until_it_is_drained(start):
     with start("[spool]\nbytes = 1024\n") as gateway:
         statuses = [gateway.send(delivery(n)).status_code for n in range(8)]
@@ -187,7 +215,7 @@ def test_a_disk_with_too_little_left_takes_nothing_more(start):
 
 
 def test_too_many_requests_in_hand(start):
-    with start("[limits]\nrequests = 1\n") as gateway, gateway.gateway:
+    with start("[limits]\nrequests = 1\n") as gateway, gateway.gateway.in_hand():
         answer = gateway.send(delivery())
         assert (answer.status_code, problem(answer)) == (503, "busy")
         assert answer.headers["retry-after"] == "1"

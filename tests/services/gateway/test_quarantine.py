@@ -11,7 +11,7 @@ from schemas.policy import Duration
 from schemas.spool import SpoolWriter
 from services.gateway.config import QuarantineConfig
 from services.gateway.quarantine import Quarantine
-from tests.services.gateway.conftest import SENDERS, delivery, spooled
+from tests.services.gateway.conftest import SENDERS, delivery, signed, spooled
 from tests.services.gateway.processes import Process
 
 NOW = 1_767_000_000 * SECOND
@@ -72,24 +72,17 @@ def test_a_body_that_cannot_be_kept_for_want_of_room_is_refused_all_the_same(sta
         unknown = '"status_detail":"lost_in_space"'
         for number in range(3):
             body = delivery(number).body.replace(b'"status_detail":"received_at_origin_facility"', unknown.encode())
-            assert gateway.send(resigned(body)).status_code == 200
+            assert gateway.send(signed(body)).status_code == 200
         assert len(gateway.kept()) == 1
         assert gateway.count("quarantine_total", sender="easypost", went="dropped") == 2
-
-
-def resigned(body):
-    """Sign a body anew."""
-    from tests.services.gateway.test_webhooks import signed
-
-    return signed(body)
 
 
 @pytest.fixture
 def kept(start, tmp_path):
     """A quarantine with a body that is no JSON, one with an unknown code, and one that today's adapter takes."""
     with start() as gateway:
-        gateway.send(resigned(b"no JSON"))
-        gateway.send(resigned(delivery(1, step=1).body.replace(b"arrived_at_facility", b"lost_in_space")))
+        gateway.send(signed(b"no JSON"))
+        gateway.send(signed(delivery(1, step=1).body.replace(b"arrived_at_facility", b"lost_in_space")))
         gateway.gateway.quarantine.keep("easypost", delivery(2, step=1).body, NOW, "an adapter of long ago")
     return tmp_path / "quarantine"
 

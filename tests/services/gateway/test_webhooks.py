@@ -1,7 +1,5 @@
 """Webhooks: who is let in, what becomes of what they say, and that it is durable when it is answered."""
 
-import hashlib
-import hmac
 import json
 from types import SimpleNamespace
 
@@ -14,7 +12,7 @@ from schemas.spool import SpoolWriter
 from services.gateway.gateway import Door
 from services.gateway.rates import Bucket
 from services.gateway.senders.sender import Malformed, Unproved
-from tests.services.gateway.conftest import SECRET, delivery, problem
+from tests.services.gateway.conftest import delivery, problem, signed
 from tests.services.gateway.senders.world import NEW, NOW, OLD, TRIALS, WRONG, fixtures
 from transforms.ingest.decode import decode
 from transforms.ingest.validate import validate
@@ -131,13 +129,6 @@ def test_a_body_that_did_not_get_to_the_disk_is_no_repeat(gateway, monkeypatch):
         assert int(answer.headers["retry-after"]) >= 1
     gateway.gateway.recover()
     assert gateway.send(delivery()).json()["events"] == 1
-
-
-def signed(body):
-    """Sign a body as EasyPost would."""
-    request = delivery()
-    digest = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-    return request._replace(body=body, headers={"x-hmac-signature": f"hmac-sha256-hex={digest}"})
 
 
 @pytest.mark.parametrize(
