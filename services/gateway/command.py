@@ -66,6 +66,7 @@ def _write(folder: Path, segment_bytes: int) -> SpoolWriter:
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server((host, port), backlog=2048)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as fault:
         raise UsageError(f"Nothing can listen at {host}:{port}: {fault.strerror or fault}.") from fault
