@@ -22,6 +22,9 @@ COMMANDS = {
     "explain": "pipelines.explain",
     "maintain": "pipelines.maintain",
     "relay": "services.relay.command",
+    "gateway": "services.gateway.command",
+    "replay": "services.gateway.replay",
+    "load": "services.load.command",
 }
 
 

