@@ -102,7 +102,7 @@ def build_live(
     ) | "AllRows" >> beam.Flatten()
     rows | "Publish" >> Publish(lake, policy, EVERY, source.grid)
     if store is not None:
-        (followed.statuses, known_alerts) | "Tell" >> Tell(store, policy.notify.channels)
+        (followed.statuses, known_alerts) | "Tell" >> Tell(store, policy.notify, clock)
 
 
 def ticks(block: LineBlock) -> Iterator[Rows]:

@@ -65,13 +65,14 @@ class Note(Struct):
     payload: dict[str, Any]
 
 
-def news(parcel: Known, channels: Iterable[str], told: Sequence[Told]) -> list[Note]:
+def news(parcel: Known, channels: Iterable[str], told: Sequence[Told], since: Micros = 0) -> list[Note]:
     """Give the rows that the outbox lacks: one for each milestone and channel, those not worth telling `stale`.
 
     Args:
         parcel: what is known of it.
         channels: whom to tell.
         told: the rows of this parcel that the outbox has.
+        since: what happened before that time is no news any more.
     """
     notes = []
     for channel in channels:
@@ -79,7 +80,7 @@ def news(parcel: Known, channels: Iterable[str], told: Sequence[Told]) -> list[N
         has = {one.milestone for one in before}
         for milestone, happened_at, reason in _milestones(parcel):
             if milestone not in has:
-                late = overtaken(milestone, happened_at, before)
+                late = happened_at < since or overtaken(milestone, happened_at, before)
                 # Delivered to the sender: the customer got nothing.
                 returned = milestone == "delivered" and parcel.delivered_at is None
                 state = STALE if late or returned else PENDING

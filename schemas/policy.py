@@ -77,6 +77,8 @@ class Notify(Struct, frozen=True, forbid_unknown_fields=True):
 
     channels: tuple[Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,31}$")], ...] = ("webhook",)
     """Names of the relay's channels; each is told every milestone that is news once."""
+    oldest: Duration = Duration.of("3 d")
+    """How long ago a milestone may have been to be news still: nobody wants last month's when a database is new."""
 
 
 class Memory(Struct, frozen=True, forbid_unknown_fields=True):

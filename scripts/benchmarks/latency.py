@@ -32,10 +32,10 @@ def bench_latency(work: Path, seconds: int) -> dict[str, float]:
         with SpoolWriter(work / "spool") as writer, FollowedRun(work, work / "spool", database.dsn) as run:
             warm = Motion(100, writer.append, "warm")
             warm.run(1)
-            run.until(lambda: bool(_committed(database.dsn)), START)
+            run.until(lambda: bool(committed(database.dsn)), START)
             for rate in RATES:
                 measured |= _measure(rate, seconds, writer, database.dsn, run)
-            measured["peak_rss_mib"] = round(run.rss_mib())
+            measured["peak_rss_mib"] = round(sum(run.rss_mib()))
     return measured
 
 
@@ -46,8 +46,8 @@ def _measure(rate: int, seconds: int, writer: SpoolWriter, dsn: str, run: Follow
     sent = {
         (f"{motion.named}{parcel}", news[stage]): at for (stage, parcel), at in motion.times.items() if stage in news
     }
-    run.until(lambda: sent.keys() <= _committed(dsn).keys(), 120)
-    came = _committed(dsn)
+    run.until(lambda: sent.keys() <= committed(dsn).keys(), 120)
+    came = committed(dsn)
     # In the order in which they were published: a backlog that grows shows as a later half that is slower.
     late = [(came[key] - at) / 1e6 for key, at in sorted(sent.items(), key=lambda item: item[1])]
     half = len(late) // 2
@@ -68,7 +68,7 @@ def _at(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-def _committed(dsn: str) -> dict[tuple[str, str], int]:
+def committed(dsn: str) -> dict[tuple[str, str], int]:
     """Give when each row of the outbox was committed."""
     with psycopg.connect(dsn) as db:
         return {(order, milestone): at for order, milestone, at in db.execute(_COMMITTED).fetchall()}

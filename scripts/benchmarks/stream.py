@@ -122,12 +122,15 @@ class FollowedRun:
             # A newer one has just taken its place.
             return self.state_mib()
 
-    def rss_mib(self) -> float:
-        """Give the memory that it and all it started hold."""
-        told = subprocess.run(
-            ["ps", "-o", "rss=", "-g", str(os.getpgid(self.process.pid))], capture_output=True, text=True, check=True
-        )
-        return sum(map(int, told.stdout.split())) / 1024
+    def rss_mib(self) -> tuple[float, float]:
+        """Give the memory that its worker and its Flink hold."""
+        group = str(os.getpgid(self.process.pid))
+        told = subprocess.run(["ps", "-o", "comm=,rss=", "-g", group], capture_output=True, text=True, check=True)
+        held = {"java": 0.0, "python": 0.0}
+        for line in told.stdout.splitlines():
+            name, rss = line.rsplit(None, 1)
+            held["java" if name.startswith("java") else "python"] += int(rss) / 1024
+        return held["python"], held["java"]
 
 
 def _written(path: Path) -> float:

@@ -10,6 +10,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool
 
+from schemas.fields import Micros
 from schemas.rows import Alert, Status
 from transforms.tell.migrations import migrations, missing
 from transforms.tell.patience import full_jitter
@@ -64,7 +65,7 @@ class Postgres:
         )
         self._opening = threading.Lock()
 
-    def write(self, statuses: Collection[Status], alerts: Collection[Alert]) -> Recorded:
+    def write(self, statuses: Collection[Status], alerts: Collection[Alert], since: Micros = 0) -> Recorded:
         """Record a batch in one transaction; wait while the database is away.
 
         A batch whose commit was cut off may have been recorded or not: it is recorded again, which changes nothing.
@@ -72,7 +73,7 @@ class Postgres:
         Raises:
             StoreError: the database was away for too long, or refuses the batch.
         """
-        return self.patiently(lambda connection: self._write(connection, statuses, alerts))
+        return self.patiently(lambda connection: self._write(connection, statuses, alerts, since))
 
     def patiently(self, work: Callable[[psycopg.Connection], Result]) -> Result:
         """Do something in one transaction that may be done again.
@@ -110,13 +111,13 @@ class Postgres:
             return work(connection)
 
     def _write(
-        self, connection: psycopg.Connection, statuses: Collection[Status], alerts: Collection[Alert]
+        self, connection: psycopg.Connection, statuses: Collection[Status], alerts: Collection[Alert], since: Micros
     ) -> Recorded:
         def execute(sql: str, given: Sequence[Any]) -> list[tuple[Any, ...]]:
             done = connection.execute(sql.encode(), given)
             return done.fetchall() if done.description else []
 
-        return record(execute, self.statements, statuses, alerts, self.channels)
+        return record(execute, self.statements, statuses, alerts, self.channels, since)
 
 
 def migrate(dsn: str) -> list[str]:

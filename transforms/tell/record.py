@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.alerts import STATES
+from schemas.fields import Micros
 from schemas.news import Known, Note, Told, news, withdrawn
 from schemas.rows import Alert, Status
 from transforms.follow.status import merge
@@ -35,6 +36,7 @@ def record(
     statuses: Collection[Status],
     alerts: Collection[Alert],
     channels: Sequence[str],
+    since: Micros = 0,
 ) -> Recorded:
     """Record rows. All of it may be done any number of times, in any order: what is there already stays.
 
@@ -44,13 +46,14 @@ def record(
         statuses: how parcels stand.
         alerts: rows in the life of alerts.
         channels: whom to tell.
+        since: what happened before that time is not told any more.
     """
     moved, noted, alerted = [], 0, 0
     if statuses:
         # In the order of their keys, so that two writers never wait for each other.
         rows = [msgspec.structs.asdict(row) for row in merge(statuses)]
         moved = [Known(*row) for row in execute(statements.statuses, (_json(rows),))]
-        noted = _note(execute, statements, moved, channels)
+        noted = _note(execute, statements, moved, channels, since)
     if alerts:
         alerted = len(list(execute(statements.alerts, (_json([row._asdict() for row in furthest(alerts)]),))))
     return Recorded(len(moved), alerted, noted)
@@ -82,7 +85,7 @@ def _life(row: AlertRow) -> tuple[int, int, int]:
     return row.occurrence, row.state_rank, -row.state_ts
 
 
-def _note(execute: Execute, statements: Statements, moved: list[Known], channels: Sequence[str]) -> int:
+def _note(execute: Execute, statements: Statements, moved: list[Known], channels: Sequence[str], since: Micros) -> int:
     """Write to the outbox what is news of the parcels that moved."""
     # What moved is locked now: nobody else adds to the outbox of these parcels before this transaction ends.
     tellable = [parcel for parcel in moved if channels and news(parcel, channels[:1], ())]
@@ -93,7 +96,7 @@ def _note(execute: Execute, statements: Statements, moved: list[Known], channels
         told[row[0], row[1]].append(Told(*row))
     notes: list[Note] = []
     for parcel in tellable:
-        notes += news(parcel, channels, told[parcel.order_id, parcel.tracking_number])
+        notes += news(parcel, channels, told[parcel.order_id, parcel.tracking_number], since)
     back = [parcel for parcel in tellable if withdrawn(parcel)]
     if back:
         execute(statements.withdraw, (_keys(back),))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from schemas.fields import Micros
 from schemas.rows import Alert, Status
 from transforms.tell.migrations import migrations, missing
 from transforms.tell.record import Recorded, record
@@ -27,7 +28,7 @@ class Sqlite:
         self.statements = Statements(SQLITE)
         self.retries = 0
 
-    def write(self, statuses: Collection[Status], alerts: Collection[Alert]) -> Recorded:
+    def write(self, statuses: Collection[Status], alerts: Collection[Alert], since: Micros = 0) -> Recorded:
         """Record a batch in one transaction.
 
         Raises:
@@ -38,7 +39,7 @@ class Sqlite:
             def execute(sql: str, given: Sequence[Any]) -> list[tuple[Any, ...]]:
                 return connection.execute(sql, given).fetchall()
 
-            return record(execute, self.statements, statuses, alerts, self.channels)
+            return record(execute, self.statements, statuses, alerts, self.channels, since)
 
     def close(self) -> None:
         """Let go of nothing: each batch closes what it opened."""

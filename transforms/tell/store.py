@@ -4,6 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
+from schemas.fields import Micros
 from schemas.rows import Alert, Status
 from transforms.tell.record import Recorded
 
@@ -17,8 +18,8 @@ class StoreError(Exception):
 class Store(Protocol):
     """A database that takes batches of rows, each in one transaction."""
 
-    def write(self, statuses: Collection[Status], alerts: Collection[Alert]) -> Recorded:
-        """Record a batch: all of it, or by an error nothing.
+    def write(self, statuses: Collection[Status], alerts: Collection[Alert], since: Micros = 0) -> Recorded:
+        """Record a batch: all of it, or by an error nothing. What happened before `since` is not told any more.
 
         Raises:
             StoreError: the database does not take it, now or ever.

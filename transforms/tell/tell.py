@@ -2,13 +2,14 @@
 
 import threading
 import time
-from collections.abc import Sequence
 from typing import Any, Optional
 
 import apache_beam as beam
 import msgspec
 import pyarrow as pa
 
+from schemas.clock import WALL, Clock
+from schemas.policy import Notify
 from schemas.rows import Alert, Status
 from transforms.follow.status import unpack_statuses
 from transforms.metrics import TELL, TOLD
@@ -25,10 +26,12 @@ _SHARING = threading.Lock()
 class TellFn(beam.DoFn):
     """Writes a bundle's rows in batches, and has written them when the bundle ends: a bundle that fails comes again."""
 
-    def __init__(self, address: str, channels: Sequence[str]) -> None:
-        """Take the store's address and whom to tell."""
+    def __init__(self, address: str, notify: Notify, clock: Clock) -> None:
+        """Take the store's address, whom to tell, and by which clock what is old is no news."""
         self.address = address
-        self.channels = tuple(channels)
+        self.channels = notify.channels
+        self.oldest = int(notify.oldest)
+        self.clock = clock
         self.store: Optional[Store] = None
         self.statuses: list[Status] = []
         self.alerts: list[Alert] = []
@@ -73,7 +76,7 @@ class TellFn(beam.DoFn):
     def _write(self) -> None:
         assert self.store is not None
         began = time.monotonic_ns()
-        recorded = self.store.write(self.statuses[:MOST_ROWS], self.alerts[:MOST_ROWS])
+        recorded = self.store.write(self.statuses[:MOST_ROWS], self.alerts[:MOST_ROWS], self.clock.now() - self.oldest)
         del self.statuses[:MOST_ROWS], self.alerts[:MOST_ROWS]
         for name, count in recorded._asdict().items():
             TOLD.add(count, name)
@@ -97,16 +100,19 @@ class Tell(beam.PTransform):
     Late: a row of any age is merged into what is there.
     """
 
-    def __init__(self, address: str, channels: Sequence[str]) -> None:
-        """Take the store's address, a DSN of Postgres or sqlite:///PATH, and the names of the channels to tell."""
+    def __init__(self, address: str, notify: Notify, clock: Clock = WALL) -> None:
+        """Take the store's address, a DSN of Postgres or sqlite:///PATH, whom to tell, and what time it is."""
         super().__init__()
         self.address = address
-        self.channels = channels
+        self.notify = notify
+        self.clock = clock
 
     def expand(self, told: tuple[beam.PCollection[bytes], beam.PCollection[pa.RecordBatch]]) -> Any:  # noqa: ANN401
         """Wire one writer to each, so that neither needs to be of the other's kind."""
         statuses, alerts = told
         return (
-            statuses | "Statuses" >> beam.ParDo(TellFn(self.address, self.channels)).with_output_types(type(None)),
-            alerts | "Alerts" >> beam.ParDo(TellFn(self.address, self.channels)).with_output_types(type(None)),
+            statuses
+            | "Statuses" >> beam.ParDo(TellFn(self.address, self.notify, self.clock)).with_output_types(type(None)),
+            alerts
+            | "Alerts" >> beam.ParDo(TellFn(self.address, self.notify, self.clock)).with_output_types(type(None)),
         )

@@ -84,6 +84,16 @@ def test_what_was_overtaken_is_kept_and_not_sent(address, store):
     ]  # fmt: skip
 
 
+def test_what_happened_too_long_ago_is_kept_and_not_sent_but_what_follows_is(address, store):
+    (old,) = statuses([(True, [event("carrier_scanned", "1d 09:00"), event("out_for_delivery", "3d 09:00")])])
+    store.write(old, [], since=at("2d 00:00"))
+    (new,) = statuses([(True, [event("delivered", "3d 12:00")])])
+    store.write(new, [], since=at("2d 00:00"))
+    assert noted(address, "milestone, state") == [
+        ("delivered", PENDING), ("out_for_delivery", PENDING), ("shipped", STALE),
+    ]  # fmt: skip
+
+
 def test_trouble_on_the_last_mile_is_news_though_its_rank_is_lower(address, store):
     tell(store, event("out_for_delivery", "12:00"), event("exception", "13:00"), event("exception", "13:30"))
     assert noted(address, "milestone, state") == [("exception", PENDING), ("out_for_delivery", PENDING)]

@@ -10,6 +10,7 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from schemas.alerts import raised
+from schemas.clock import Clock
 from schemas.events import EventBatch, pack_events
 from schemas.fields import MINUTE, to_batch
 from schemas.policy import Notify, Policy, PolicyError, read_policy
@@ -48,7 +49,7 @@ def test_the_graph_tells_what_the_events_say(address):
             | beam.Create([*packed, *packed]).with_output_types(tuple[int, bytes])
             | FollowAndWatch(Policy(), 30 * MINUTE, statuses=True)
         )
-        (followed.statuses, followed.alerts) | Tell(address, ["webhook", "sms"])
+        (followed.statuses, followed.alerts) | Tell(address, Notify(("webhook", "sms")), Clock(until=MONDAY))
     rows, told = expected(history)
     assert held(address) == rows
     assert noted(address, "order_id, tracking_number, milestone, channel") == sorted(
@@ -131,7 +132,7 @@ def test_a_postgres_killed_again_and_again_loses_nothing_and_doubles_nothing(clu
 def test_a_bundle_that_failed_leaves_nothing_behind(address):
     from transforms.tell.tell import TellFn
 
-    fn = TellFn(address, ["webhook"])
+    fn = TellFn(address, Notify(), Clock(until=MONDAY))
     (rows,) = statuses([(True, [event("carrier_scanned")])])
     fn.setup()
     fn.start_bundle()

@@ -1,6 +1,7 @@
 """What is told of an alert, given what was told before."""
 
 import pytest
+from msgspec.structs import replace
 
 from schemas.alerts import RAISED, RETRACTED, cleared, raised, retracted
 from tests.builders import at
@@ -71,3 +72,15 @@ def test_every_row_of_a_life_names_the_same_alert():
 def test_identity_follows_from_parcel_kind_due_time_and_reason(other):
     assert other.alert_id != UP.alert_id
     assert raised("o1", "t1", "pick_pack_delay", at("09:30"), "other evidence").alert_id == UP.alert_id
+
+
+LATER = cleared(UP, at("10:30"), "packed")
+
+
+@pytest.mark.parametrize("true", [(UP,), (UP, LATER)], ids=["stands again", "was cleared later"])
+def test_what_cleared_it_is_taken_back_so_it_is_retracted_and_told_as_another_occurrence(true):
+    told = {UP.alert_id: OVER}
+    again = tuple(replace(row, alert_id=f"{UP.alert_id}.1") for row in true)
+    assert tell(told, [true], NOW) == [retracted(OVER, NOW), *again]
+    assert tell(told, [true], NOW) == []
+    assert told == {UP.alert_id: again[-1]}
