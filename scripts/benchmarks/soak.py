@@ -15,7 +15,7 @@ from transforms.tell.stores import migrate
 RATE = 2_000
 """Events a second."""
 LOOK = 0.5
-"""Seconds between two looks; a figure is the median of those within a tenth of the whole."""
+"""Seconds between two looks."""
 
 POLICY = """
 [intake]
@@ -50,7 +50,7 @@ def bench_soak(work: Path, seconds: int, rate: int = RATE) -> dict[str, float]:
     rich.get_console().print(f"{motion.published:,} events of {motion.published // 8:,} parcels in {seconds} s")
     for name, (state, worker, flink) in figures.items():
         rich.get_console().print(
-            f"at the {name}: {state:.1f} MiB of state, {worker:,.0f} MiB in the worker, {flink:,.0f} MiB in Flink"
+            f"at the {name}: {state:.1f} MiB of state at most, {worker:,.0f} MiB in the worker, {flink:,.0f} in Flink"
         )
     found = {
         f"{what}_mib_at_{name}": round(values[at], 1)
@@ -67,7 +67,14 @@ def _look(run: FollowedRun, looks: list[tuple[float, float, float]], over: threa
 
 
 def _around(looks: list[tuple[float, float, float]], share: float) -> tuple[float, ...]:
-    reach = max(1, len(looks) // 10)
-    middle = min(int(len(looks) * share), len(looks) - reach)
-    near = looks[max(0, middle - reach) : middle + reach]
-    return tuple(statistics.median(one[at] for one in near) for at in range(3))
+    """Give the peak of the state in the quarter before a moment, and the median of memory in its last tenth.
+
+    State is a snapshot and a log that grows until the next one: at a single moment it tells little.
+    """
+    end = int(len(looks) * share)
+    quarter, tenth = looks[max(0, end - len(looks) // 4) : end], looks[max(0, end - len(looks) // 10) : end]
+    return (
+        max(state for state, *_ in quarter),
+        statistics.median(worker for _, worker, _ in tenth),
+        statistics.median(flink for *_, flink in tenth),
+    )
