@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,8 @@ from tests.sources import test_kafka, test_pubsub
 
 pytestmark = [pytest.mark.flink, pytest.mark.postgres, pytest.mark.usefixtures("flink")]
 
-SECONDS = float(os.environ.get("MILEPOST_DAY_SECONDS", "45"))
-"""How long the day lasts that is played while the job runs; two minutes and more for a longer look."""
+SECONDS = float(os.environ.get("MILEPOST_DAY_SECONDS", "100"))
+"""How long the day lasts that is played while the job runs."""
 TABLES = ("events", "milestones", "current_alerts", "visits", "order_status", "sla_status")
 
 
@@ -60,13 +61,13 @@ def test_a_spool_that_is_written_while_the_day_passes(shop, replayed, dsn, tmp_p
 def test_a_kafka_topic(shop, replayed, dsn, broker, tmp_path):
     topic = f"day{uuid.uuid4().hex[:8]}"
     test_kafka.make(broker, topic)
-    test_kafka.send(broker, topic, (shop / "events.jsonl").read_bytes().splitlines())
-    uri = f"kafka://{broker.address}/{topic}"
+    clock = compressed(shop, SECONDS, delay=15)
     with (
         Receiver() as receiver,
-        LiveRun(tmp_path, [uri], dsn, still(shop)) as running,
+        LiveRun(tmp_path, [f"kafka://{broker.address}/{topic}"], dsn, clock) as running,
         RelayRun(tmp_path, dsn, receiver.url),
     ):
+        Playing(shop, clock, partial(test_kafka.send, broker, topic)).start()
         ends_well(running, shop, replayed, receiver)
 
 
@@ -74,10 +75,25 @@ def test_a_kafka_topic(shop, replayed, dsn, broker, tmp_path):
 def test_a_pubsub_subscription(shop, replayed, dsn, emulator, tmp_path):
     name = f"day{uuid.uuid4().hex[:8]}"
     test_pubsub.subscribe(name)
-    test_pubsub.send(name, (shop / "events.jsonl").read_bytes().splitlines())
+    clock = compressed(shop, SECONDS, delay=15)
     with (
         Receiver() as receiver,
-        LiveRun(tmp_path, [f"pubsub://trial/{name}"], dsn, still(shop)) as running,
+        LiveRun(tmp_path, [f"pubsub://trial/{name}"], dsn, clock) as running,
+        RelayRun(tmp_path, dsn, receiver.url),
+    ):
+        Playing(shop, clock, partial(test_pubsub.send, name)).start()
+        ends_well(running, shop, replayed, receiver)
+
+
+@pytest.mark.kafka
+def test_a_day_that_has_passed_already(shop, replayed, dsn, broker, tmp_path):
+    topic = f"day{uuid.uuid4().hex[:8]}"
+    test_kafka.make(broker, topic)
+    test_kafka.send(broker, topic, (shop / "events.jsonl").read_bytes().splitlines())
+    uri = f"kafka://{broker.address}/{topic}"
+    with (
+        Receiver() as receiver,
+        LiveRun(tmp_path, [uri], dsn, still(shop)) as running,
         RelayRun(tmp_path, dsn, receiver.url),
     ):
         ends_well(running, shop, replayed, receiver)
