@@ -14,7 +14,7 @@ from transforms.tell.store import StoreError
 
 COMMANDS = {
     "simulate": "pipelines.simulate.command",
-    "live": "pipelines.live",
+    "live": "pipelines.live_command",
     "nightly": "pipelines.nightly",
     "carriers": "pipelines.carriers",
     "report": "pipelines.report",
