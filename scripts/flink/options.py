@@ -5,6 +5,7 @@
 Options given by hand come later in the line, and so they count.
 """
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -14,6 +15,9 @@ from pipelines.cli import main
 
 JOB_SERVER = Path(__file__).with_name("lib") / "job-server.jar"
 """What takes jobs for Flink; `scripts/flink/setup` makes it."""
+
+HEAP = "-Xmx1g"
+"""Of an embedded Flink, unless JAVA_TOOL_OPTIONS says otherwise."""
 
 EMBEDDED = "[local]"
 """The cluster that a job server starts within itself, for one job."""
@@ -42,4 +46,6 @@ def _end(number: int, frame: FrameType | None) -> None:
 if __name__ == "__main__":
     # Beam ends its job server at the exit of this process, but a signal alone is none.
     signal.signal(signal.SIGTERM, _end)
+    # Else Flink takes what it can get of the machine's memory before it looks for what is over.
+    os.environ.setdefault("JAVA_TOOL_OPTIONS", HEAP)
     sys.exit(main([*sys.argv[1:2], *flink_options(), *sys.argv[2:]]))
