@@ -36,6 +36,7 @@ VIEWS = (
 
 FOLDER = Path(__file__).parent / "views"
 
+
 def open_lake(
     path: str | Path, horizon: Micros | None = None, *, as_of: Micros | None = None, costs: Costs | None = None
 ) -> duckdb.DuckDBPyConnection:

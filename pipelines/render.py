@@ -43,12 +43,14 @@ class Answer:
         title: what it is about, in a few words.
         scope: which rows were chosen, and as of when.
         glossary: what a column means, by its name.
+        note: one line to be told with the rows wherever they are shown; a page has it in its scope.
     """
 
     rows: pa.Table
     title: str = "Query"
     scope: str = ""
     glossary: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
     def columns(self) -> list[str]:
         """Give the names of the columns; a repeated one gets a number, so that no object loses a value."""
@@ -84,8 +86,13 @@ def show(answer: Answer, form: str, out: Path | None = None) -> None:
         for table in _fit(answer, screen.width):
             screen.print(table)
         screen.print(_count(answer), style="dim")
+        if answer.note:
+            screen.print(answer.note, style="dim")
     else:
         sys.stdout.write(RENDERERS[form](answer))
+    if answer.note and form in ("json", "csv"):
+        # Programs read the rows; the line is for those who run them.
+        print(answer.note, file=sys.stderr)
 
 
 def as_table(answer: Answer) -> str:
@@ -95,7 +102,8 @@ def as_table(answer: Answer) -> str:
     width = sum(_widths(answer, cells)) + _PADDING * len(answer.columns())
     console = Console(file=sink, width=max(width, 1), force_terminal=False, no_color=True, highlight=False)
     console.print(_table(answer, cells, box=None))
-    return "".join(f"{line.rstrip()}\n" for line in sink.getvalue().splitlines())
+    lines = [*sink.getvalue().splitlines(), *([answer.note] if answer.note else [])]
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def as_json(answer: Answer) -> str:

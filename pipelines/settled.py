@@ -17,7 +17,12 @@ COLUMNS = [name for name in Shipment.__struct_fields__ if name not in (*_OF_FILE
 
 
 def settle(
-    db: duckdb.DuckDBPyConnection, lake: Lake, night: Night, files: dict[str, list[str]], horizon: Micros, policy: Policy
+    db: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    night: Night,
+    files: dict[str, list[str]],
+    horizon: Micros,
+    policy: Policy,
 ) -> None:
     """Bind the rows of settled parcels as `pieces.settled`, and the events of all others as `pieces.told`.
 

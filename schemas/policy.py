@@ -13,7 +13,6 @@ from msgspec import Meta, Struct
 
 from schemas.settings import Duration, read_settings
 
-
 _Price = Annotated[float, Meta(ge=0, le=1_000_000)]
 
 
@@ -83,7 +82,7 @@ class Notify(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Costs(Struct, frozen=True, forbid_unknown_fields=True):
-    """Unit prices for the report `cost`. The defaults are round numbers to begin with; one's own contracts know better."""
+    """Unit prices for the report `cost`. The defaults are round numbers; one's own contracts know better."""
 
     currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "EUR"
     """Of every price here."""

@@ -40,8 +40,8 @@ intervals as (
         dest_region,
         judged,
         share * 100 as late_pct,
-        greatest(0, (middle - half) / (1 + z2 / judged)) * 100 as late_low_pct,
-        least(1, (middle + half) / (1 + z2 / judged)) * 100 as late_high_pct,
+        if(judged > 0, greatest(0, (middle - half) / (1 + z2 / judged)) * 100, null) as late_low_pct,
+        if(judged > 0, least(1, (middle + half) / (1 + z2 / judged)) * 100, null) as late_high_pct,
         carrier_late_pct
     from shares
 )

@@ -35,10 +35,7 @@ def files_at(lake: Lake, table: Table, moment: Micros, night: Night) -> list[str
     Raises:
         LakeError: they are not kept any more.
     """
-    if table in NIGHTLY:
-        version = night.versions.get(table.name)
-    else:
-        version = _version_at(lake, table, moment)
+    version = night.versions.get(table.name) if table in NIGHTLY else _version_at(lake, table, moment)
     if version is None:
         return []
     gone = LakeError(

@@ -6,7 +6,7 @@ import duckdb
 
 from schemas.stages import CARRIER_STAGES, CLOSING_STAGES
 from schemas.tables import EVENTS
-from transforms.follow.in_sql import fed_id, is_fed, quoted
+from transforms.follow.in_sql import is_fed, quoted
 from transforms.publish.lake import Lake, connect
 from transforms.reconcile.scope import Scope
 
