@@ -19,7 +19,7 @@ from pipelines.settled import settle
 from schemas.fields import Micros, to_text
 from schemas.night import Night
 from schemas.policy import Costs, Policy
-from schemas.tables import TABLES, Table
+from schemas.tables import HUB_LEGS, TABLES, Table
 from transforms.follow.in_sql import bind_rules, is_fed, quoted
 from transforms.publish.history import files_at, night_at
 from transforms.publish.lake import Lake, LakeError, connect
@@ -78,6 +78,9 @@ def open_lake(
         for view in VIEWS:
             db.execute((FOLDER / f"{view}.sql").read_text(encoding="utf-8"))
         _lock(db, [file for listed in files.values() for file in listed])
+    except (LakeError, UsageError):
+        db.close()
+        raise
     except duckdb.Error as fault:
         db.close()
         raise LakeError(f"The lake at {path} cannot be read: {first_line(fault)}.") from fault
@@ -115,11 +118,18 @@ def _files(lake: Lake, table: Table, night: Night, as_of: Micros | None) -> list
 
 
 def _bind(db: duckdb.DuckDBPyConnection, lake: Lake, table: Table, files: list[str], horizon: Micros | None) -> None:
-    known = ""
+    rows = f"from {lake.rows(table, files)}"
     if horizon is not None:
+        end = f"timestamptz '{to_text(horizon)}'"
         times = [table.day_of, *(["state_ts"] if "state_ts" in table.row.__struct_fields__ else [])]
-        known = " where " + " and ".join(f"{column} <= timestamptz '{to_text(horizon)}'" for column in times)
-    db.execute(f"create view {table.name} as from {lake.rows(table, files)}{known}")
+        rows += " where " + " and ".join(f"{column} <= {end}" for column in times)
+        if table is HUB_LEGS:
+            # Whoever left later was there still.
+            rows = f"""select * replace (
+                case when out_ts <= {end} then out_ts end as out_ts,
+                out_inferred and out_ts <= {end} as out_inferred,
+                case when out_ts <= {end} then dwell_minutes end as dwell_minutes) {rows}"""
+    db.execute(f"create view {table.name} as {rows}")
 
 
 def _horizon(db: duckdb.DuckDBPyConnection, as_of: Micros | None) -> Micros:

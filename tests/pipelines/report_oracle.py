@@ -211,7 +211,7 @@ def wilson(some, all_):
     share, z = some / all_, 3.09
     a, b, c = 1 + z * z / all_, -(2 * share + z * z / all_), share * share
     root = math.sqrt(max(b * b - 4 * a * c, 0))
-    return max(0, 100 * (-b - root) / (2 * a)), min(100, 100 * (-b + root) / (2 * a))
+    return max(0.0, 100 * (-b - root) / (2 * a)), min(100.0, 100 * (-b + root) / (2 * a))
 
 
 def on_time(parcels, horizon):

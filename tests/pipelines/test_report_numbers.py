@@ -47,12 +47,7 @@ class World:
         self.horizon = horizon or max(e["event_ts"] for e in self.events)
         self.live = [e for e in self.events if not e["event_id"].startswith("scan-")]
         self.files, self.scans = self.table("hub_files"), self.table("hub_scans")
-        lives = {}
-        for row in self.table("alerts"):
-            held = lives.setdefault(row["alert_id"], row)
-            if LATEST[row["state"]] > LATEST[held["state"]]:
-                lives[row["alert_id"]] = row
-        self.alerts = list(lives.values())
+        self.alerts = _latest(self.table("alerts"))
 
     def table(self, name):
         path = str(self.path / name)
@@ -72,6 +67,25 @@ class World:
         part.files, part.scans = of(self.files, "day_ts"), of(self.scans, "scan_ts")
         part.alerts = of(self.alerts, "due_ts")
         return part
+
+    def at(self, horizon):
+        """Give the world as it was at a time; its parcels are folded out of the events up to then."""
+
+        def until(rows, *columns):
+            return [row for row in rows if all(row[column] <= horizon for column in columns)]
+
+        then = World.__new__(World)
+        then.path, then.horizon, then.findings = self.path, horizon, []
+        then.events, then.live = until(self.events, "event_ts"), until(self.live, "event_ts")
+        then.parcels = oracle.fold(self.events, horizon)
+        open_yet = {"out_ts": None, "out_inferred": False, "dwell_minutes": None}
+        then.legs = [
+            leg if leg["out_ts"] is not None and leg["out_ts"] <= horizon else leg | open_yet
+            for leg in until(self.legs, "in_ts")
+        ]
+        then.files, then.scans = until(self.files, "day_ts"), until(self.scans, "scan_ts")
+        then.alerts = _latest(until(self.table("alerts"), "due_ts", "state_ts"))
+        return then
 
     def wanted(self, name):
         """Give a report's rows by their keys, as the loops find them."""
@@ -98,6 +112,15 @@ class World:
                 return _keyed(oracle.feeds(self.live, self.parcels, self.files, self.legs, self.horizon))
             case _:
                 return _keyed(oracle.cost(self.live, self.parcels, self.files, self.scans, self.horizon))
+
+
+def _latest(alerts):
+    lives = {}
+    for row in alerts:
+        held = lives.setdefault(row["alert_id"], row)
+        if LATEST[row["state"]] > LATEST[held["state"]]:
+            lives[row["alert_id"]] = row
+    return list(lives.values())
 
 
 def _keyed(rows):
@@ -161,6 +184,12 @@ def test_on_a_week_of_it(month, name):
     first, last = parse_time("2025-06-09T00:00:00Z"), parse_time("2025-06-16T00:00:00Z")
     days = {"first": datetime.date(2025, 6, 9), "last": datetime.date(2025, 6, 15)}
     assert check(month.within(first, last), name, **days)
+
+
+@pytest.mark.parametrize("name", [name for name in KEYS if name != "reconciliation"])
+def test_on_the_month_as_the_world_was_in_its_midst(month, name):
+    then = parse_time("2025-06-14T15:00:00Z")
+    assert check(month.at(then), name, horizon=then)
 
 
 @pytest.mark.parametrize("name", KEYS)
