@@ -137,8 +137,20 @@ def harmless(text: str) -> str:
 
 def as_html(answer: Answer) -> str:
     """Give one page that needs nothing else: no script, no network."""
+    return page("report.html", answer=answer, table=table_of(answer), count=_count(answer))
+
+
+def page(template: str, **values: Any) -> str:  # noqa: ANN401
+    """Fill one of the templates; all text is escaped but what is marked up already."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    pages = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    pages = jinja2.Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    return pages.get_template(template).render(**values) + "\n"
+
+
+def table_of(answer: Answer) -> dict[str, Any]:
+    """Give an answer as the template `table.html` shows it."""
     names, numbers = answer.columns(), list(map(_holds_numbers, answer.rows.schema.types))
     rows = [
         [
@@ -147,11 +159,7 @@ def as_html(answer: Answer) -> str:
         ]
         for row in answer.values()
     ]
-    page = pages.get_template("report.html")
-    return (
-        page.render(answer=answer, columns=list(zip(names, numbers, strict=True)), rows=rows, count=_count(answer))
-        + "\n"
-    )
+    return {"columns": list(zip(names, numbers, strict=True)), "rows": rows, "glossary": answer.glossary}
 
 
 RENDERERS: Mapping[str, Callable[[Answer], str]] = {

@@ -62,10 +62,18 @@ def report(
         rows = ask(db, query)
         told = time_told(db, as_of)
     note = told if travels(horizon, as_of) else ""
-    title = query.partition("\n")[0].removeprefix("--").strip()
+    return Answer(rows, title_of(query), f"{period(first, last)}; {told}", glossary_of(query), note)
+
+
+def title_of(query: str) -> str:
+    """Give what a file of SQL says it is about: its first line."""
+    return query.partition("\n")[0].removeprefix("--").strip()
+
+
+def glossary_of(query: str) -> dict[str, str]:
+    """Give what a file of SQL says that its columns mean, and those of the scorecard."""
     shared = (FOLDER / "scorecard.sql").read_text(encoding="utf-8")
-    glossary = dict(_DEFINITION.findall(shared)) | dict(_DEFINITION.findall(query))
-    return Answer(rows, title, f"{period(first, last)}; {told}", glossary, note)
+    return dict(_DEFINITION.findall(shared)) | dict(_DEFINITION.findall(query))
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
