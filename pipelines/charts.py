@@ -26,8 +26,10 @@ def over_time(rows: Sequence[Row]) -> Markup:
     carriers = sorted(due, key=lambda carrier: (-due[carrier], carrier))[:8]
     chosen = [{**row, "since": str(row["since"])} for row in rows if row["carrier"] in carriers]
     low = min((row["kept_rate_pct"] for row in chosen), default=0)
-    base = alt.Chart(alt.Data(values=chosen)).encode(
-        x=alt.X("since:T", title=None, axis=alt.Axis(format="%-d %b", tickCount=4, labelFlush=False, labelOverlap=True)),
+    base = alt.Chart(alt.InlineData(values=chosen)).encode(
+        x=alt.X(
+            "since:T", title=None, axis=alt.Axis(format="%-d %b", tickCount=4, labelFlush=False, labelOverlap=True)
+        ),
         y=alt.Y(
             "kept_rate_pct:Q",
             title=None,
@@ -64,7 +66,7 @@ def lane_map(rows: Sequence[Row]) -> Markup:
         for row in rows
         if all(row[side] in names for side, names in busiest.items())
     ]
-    base = alt.Chart(alt.Data(values=chosen)).encode(
+    base = alt.Chart(alt.InlineData(values=chosen)).encode(
         x=alt.X("dest_region:N", title="to", axis=alt.Axis(orient="top", labelAngle=-50, labelLimit=90)),
         y=alt.Y("origin_region:N", title="from", axis=alt.Axis(labelLimit=90)),
     )
@@ -132,8 +134,8 @@ def alerts(rows: Sequence[Row]) -> Markup:
 def _stacked(
     rows: Sequence[Row], name: str, order: Sequence[str], amount: str, parts: Sequence[str], title: str
 ) -> alt.Chart:
-    return (
-        alt.Chart(alt.Data(values=list(rows)))
+    chart: alt.Chart = (
+        alt.Chart(alt.InlineData(values=list(rows)))
         .mark_bar(size=14)
         .encode(
             x=alt.X(f"{amount}:Q", title=title, axis=alt.Axis(labelFlush=False, tickCount=6)),
@@ -147,11 +149,12 @@ def _stacked(
         )
         .properties(width=_WIDTH, height=24 * max(len(order), 1))
     )
+    return chart
 
 
 def _by(rows: Sequence[Row], name: str) -> alt.Chart:
     """Begin a chart with a row for each name, in the order given."""
-    return alt.Chart(alt.Data(values=list(rows))).encode(
+    return alt.Chart(alt.InlineData(values=list(rows))).encode(
         y=alt.Y(f"{name}:N", sort=[row[name] for row in rows], title=None, axis=_names())
     )
 
@@ -170,7 +173,7 @@ def _size(rows: Sequence[Row]) -> dict[str, int]:
 
 def _svg(chart: alt.TopLevelMixin, label: str) -> Markup:
     """Give a chart as an SVG element that is as wide as its place, with a label for who cannot see it."""
-    text = {
+    text: dict[str, Any] = {
         "labelColor": _INK,
         "titleColor": _QUIET,
         "labelFontSize": 12,

@@ -15,7 +15,7 @@ from pipelines.render import FORMATS, as_json, show
 from pipelines.report import REPORTS, names, report
 from schemas.events import Event
 from schemas.fields import HOUR, parse_time, to_datetime
-from tests.pipelines import report_oracle as oracle
+from tests.pipelines import plain_parcels
 from tests.pipelines.lakes import put
 from transforms.publish.lake import Lake
 
@@ -100,7 +100,7 @@ def scorecard(events, keys, horizon=None, chosen=lambda parcel: True):
     """Give the rows of a scorecard, by their keys, as loops over the events find them."""
     told = [msgspec.structs.asdict(one) for one in events]
     horizon = horizon or max(one.event_ts for one in events)
-    return oracle.scorecard(filter(chosen, oracle.fold(told, horizon)), keys, horizon)
+    return plain_parcels.scorecard(filter(chosen, plain_parcels.fold(told, horizon)), keys, horizon)
 
 
 def scored(lake, name, **options):

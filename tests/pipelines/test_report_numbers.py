@@ -15,6 +15,7 @@ from pipelines.simulate import run
 from schemas.fields import parse_time
 from schemas.policy import Policy, read_policy
 from scripts import olist
+from tests.pipelines import plain_parcels
 from tests.pipelines import report_oracle as oracle
 from tests.pipelines.lakes import put
 from tests.pipelines.test_olist import SAMPLE
@@ -51,7 +52,7 @@ class World:
 
     def table(self, name):
         path = str(self.path / name)
-        return oracle.rows_of(DeltaTable(path).to_pyarrow_table()) if DeltaTable.is_deltatable(path) else []
+        return plain_parcels.rows_of(DeltaTable(path).to_pyarrow_table()) if DeltaTable.is_deltatable(path) else []
 
     def within(self, first, last):
         """Give the world as a period chooses it."""
@@ -77,7 +78,7 @@ class World:
         then = World.__new__(World)
         then.path, then.horizon, then.findings = self.path, horizon, []
         then.events, then.live = until(self.events, "event_ts"), until(self.live, "event_ts")
-        then.parcels = oracle.fold(self.events, horizon)
+        then.parcels = plain_parcels.fold(self.events, horizon)
         open_yet = {"out_ts": None, "out_inferred": False, "dwell_minutes": None}
         then.legs = [
             leg if leg["out_ts"] is not None and leg["out_ts"] <= horizon else leg | open_yet
@@ -92,9 +93,12 @@ class World:
         every = getattr(self, "every", self.parcels)
         match name:
             case "carriers" | "warehouses":
-                return oracle.scorecard(self.parcels, KEYS[name], self.horizon)
+                return plain_parcels.scorecard(self.parcels, KEYS[name], self.horizon)
             case "lanes":
-                scores, delays = oracle.scorecard(self.parcels, KEYS[name], self.horizon), oracle.lanes(self.parcels)
+                scores, delays = (
+                    plain_parcels.scorecard(self.parcels, KEYS[name], self.horizon),
+                    oracle.lanes(self.parcels),
+                )
                 return {key: delays[key] | row for key, row in scores.items()}
             case "on_time":
                 return _keyed(oracle.on_time(self.parcels, self.horizon))
@@ -128,7 +132,7 @@ def _keyed(rows):
 
 
 def check(world, name, **period):
-    rows = oracle.rows_of(report(name, world.path, **period).rows)
+    rows = plain_parcels.rows_of(report(name, world.path, **period).rows)
     told = {tuple(row.pop(key) for key in KEYS[name]): row for row in rows}
     wanted = world.wanted(name)
     assert told.keys() == wanted.keys()
@@ -150,7 +154,7 @@ def month(tmp_path_factory):
     days = ["--from", "2025-06-01", "--to", "2025-06-30"]
     assert main(["nightly", "--drop", str(folder / "shop" / "hub_scans"), "--lake", str(lake), *days]) == 0
     truth = [
-        oracle.rows_of(pq.read_table(folder / "shop" / "truth" / "nightly" / f"{name}.parquet"))
+        plain_parcels.rows_of(pq.read_table(folder / "shop" / "truth" / "nightly" / f"{name}.parquet"))
         for name in ("shipments", "hub_legs", "reconciliation")
     ]
     return World(lake, *truth)
@@ -167,7 +171,7 @@ def sample(tmp_path_factory):
     told = list(map(json.loads, lines.read_text(encoding="utf-8").splitlines()))
     times = ("event_ts", "promised_delivery_ts")
     read = [e | {name: parse_time(e[name]) if e.get(name) else None for name in times} for e in told]
-    return World(folder / "lake", oracle.fold(read))
+    return World(folder / "lake", plain_parcels.fold(read))
 
 
 def test_every_report_is_checked_here_or_beside():
@@ -201,7 +205,7 @@ def test_on_the_olist_sample(sample, name):
 @pytest.mark.parametrize("events", [SITUATIONS, noise(1), noise(2)], ids=["situations", "noise 1", "noise 2"])
 def test_on_parcels_of_which_anything_is_told(lake, name, events):
     put(lake, "events", *events)
-    parcels = oracle.fold([msgspec.structs.asdict(one) for one in events])
+    parcels = plain_parcels.fold([msgspec.structs.asdict(one) for one in events])
     assert check(World(lake.path, parcels), name) or name == "alerts"
 
 
