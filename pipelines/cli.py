@@ -18,6 +18,7 @@ COMMANDS = {
     "nightly": "pipelines.nightly",
     "carriers": "pipelines.carriers",
     "report": "pipelines.report",
+    "scorecard": "pipelines.scorecard",
     "sql": "pipelines.sql",
     "explain": "pipelines.explain",
     "maintain": "pipelines.maintain",

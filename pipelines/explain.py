@@ -15,7 +15,7 @@ from rich.text import Text
 from pipelines.errors import QueryError
 from pipelines.query import ask, open_lake
 from pipelines.render import for_people, plain, to_json
-from pipelines.report import add_horizon
+from pipelines.report import add_horizon, time_told, travels
 from schemas.fields import to_datetime, to_micros
 from schemas.policy import Limits, Policy
 from schemas.stages import CLOSING_STAGES, RANK
@@ -147,8 +147,11 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    with open_lake(arguments.lake, arguments.as_of) as db:
+    with open_lake(arguments.lake, arguments.horizon, as_of=arguments.as_of) as db:
         parcels = story(db, arguments.order_id, Lake(arguments.lake).policy())
+        note = time_told(db, arguments.as_of) if travels(arguments.horizon, arguments.as_of) else ""
+    if note:
+        print(note, file=sys.stderr)
     if arguments.format == "json":
         sys.stdout.write(to_json([plain(parcel) for parcel in parcels]))
     elif (screen := Console(highlight=False)).is_terminal:

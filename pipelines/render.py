@@ -43,12 +43,14 @@ class Answer:
         title: what it is about, in a few words.
         scope: which rows were chosen, and as of when.
         glossary: what a column means, by its name.
+        note: one line to be told with the rows wherever they are shown; a page has it in its scope.
     """
 
     rows: pa.Table
     title: str = "Query"
     scope: str = ""
     glossary: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
     def columns(self) -> list[str]:
         """Give the names of the columns; a repeated one gets a number, so that no object loses a value."""
@@ -84,8 +86,13 @@ def show(answer: Answer, form: str, out: Path | None = None) -> None:
         for table in _fit(answer, screen.width):
             screen.print(table)
         screen.print(_count(answer), style="dim")
+        if answer.note:
+            screen.print(answer.note, style="dim")
     else:
         sys.stdout.write(RENDERERS[form](answer))
+    if answer.note and form in ("json", "csv"):
+        # Programs read the rows; the line is for those who run them.
+        print(answer.note, file=sys.stderr)
 
 
 def as_table(answer: Answer) -> str:
@@ -95,7 +102,8 @@ def as_table(answer: Answer) -> str:
     width = sum(_widths(answer, cells)) + _PADDING * len(answer.columns())
     console = Console(file=sink, width=max(width, 1), force_terminal=False, no_color=True, highlight=False)
     console.print(_table(answer, cells, box=None))
-    return "".join(f"{line.rstrip()}\n" for line in sink.getvalue().splitlines())
+    lines = [*sink.getvalue().splitlines(), *([answer.note] if answer.note else [])]
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def as_json(answer: Answer) -> str:
@@ -129,8 +137,20 @@ def harmless(text: str) -> str:
 
 def as_html(answer: Answer) -> str:
     """Give one page that needs nothing else: no script, no network."""
+    return page("report.html", answer=answer, table=table_of(answer), count=_count(answer))
+
+
+def page(template: str, **values: Any) -> str:  # noqa: ANN401
+    """Fill one of the templates; all text is escaped but what is marked up already."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    pages = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    pages = jinja2.Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    return pages.get_template(template).render(**values) + "\n"
+
+
+def table_of(answer: Answer) -> dict[str, Any]:
+    """Give an answer as the template `table.html` shows it."""
     names, numbers = answer.columns(), list(map(_holds_numbers, answer.rows.schema.types))
     rows = [
         [
@@ -139,11 +159,7 @@ def as_html(answer: Answer) -> str:
         ]
         for row in answer.values()
     ]
-    page = pages.get_template("report.html")
-    return (
-        page.render(answer=answer, columns=list(zip(names, numbers, strict=True)), rows=rows, count=_count(answer))
-        + "\n"
-    )
+    return {"columns": list(zip(names, numbers, strict=True)), "rows": rows, "glossary": answer.glossary}
 
 
 RENDERERS: Mapping[str, Callable[[Answer], str]] = {

@@ -1,6 +1,7 @@
 """The command `sql`: ask the lake anything. Every table and view is bound; nothing can be written."""
 
 import argparse
+import dataclasses
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -11,7 +12,7 @@ import pyarrow as pa
 from pipelines.errors import QueryError, UsageError
 from pipelines.query import first_line, open_lake
 from pipelines.render import FORMATS, Answer, show
-from pipelines.report import add_horizon
+from pipelines.report import add_horizon, time_told, travels
 
 _QUIET = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$|--[^\n]*|/\*.*?\*/""", re.DOTALL)
 """What may hold a semicolon that ends nothing: text, quoted names, comments."""
@@ -73,14 +74,15 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.query is not None and not _says_something(arguments.query):
         raise UsageError("The query is empty.")
-    with open_lake(arguments.lake, arguments.as_of) as db:
+    with open_lake(arguments.lake, arguments.horizon, as_of=arguments.as_of) as db:
+        note = time_told(db, arguments.as_of) if travels(arguments.horizon, arguments.as_of) else ""
         if arguments.query is not None:
-            show(answer(db, arguments.query), arguments.format)
+            show(dataclasses.replace(answer(db, arguments.query), note=note), arguments.format)
         elif sys.stdin.isatty():
             _converse(db, arguments.format)
         else:
             for query in statements(_piped()):
-                show(answer(db, query), arguments.format)
+                show(dataclasses.replace(answer(db, query), note=note), arguments.format)
     return 0
 
 

@@ -16,3 +16,5 @@ class Night(Struct, frozen=True):
     """The newest event it knew."""
     rules: str = ""
     """Digest of the policy and of the rules it was concluded by; under others all is concluded anew."""
+    finished: Micros = 0
+    """When readers began to see it, by the wall clock; 0 where that was not noted yet."""

@@ -13,6 +13,8 @@ from msgspec import Meta, Struct
 
 from schemas.settings import Duration, read_settings
 
+_Price = Annotated[float, Meta(ge=0, le=1_000_000)]
+
 
 class PolicyError(ValueError):
     """A policy file that cannot be used; its text is one clear sentence."""
@@ -81,6 +83,29 @@ class Notify(Struct, frozen=True, forbid_unknown_fields=True):
     """How long ago a milestone may have been to be news still: nobody wants last month's when a database is new."""
 
 
+class Costs(Struct, frozen=True, forbid_unknown_fields=True):
+    """Unit prices for the report `cost`. The defaults are round numbers; one's own contracts know better."""
+
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "EUR"
+    """Of every price here."""
+    live_message: _Price = 0.0005
+    """A message taken in live: gateway, broker, stream and database."""
+    api_call: _Price = 0.005
+    """A call of a carrier's API, or of a service that asks many carriers; a bulk file takes one."""
+    file_row: _Price = 0.000002
+    """A line of a bulk file."""
+    poll_every: Duration = Duration.of("1 h")
+    """How often a parcel would be asked for, were movement between hubs to be known live."""
+    late_hour: _Price = 0.05
+    """An hour late of a parcel: goodwill, refunds, customers who do not come back."""
+    late_hour_high_value: _Price = 0.25
+    """The same, of a parcel of high value (`visits.high_value`)."""
+    contact: _Price = 5.0
+    """A customer who asks where the parcel is."""
+    contact_share: Annotated[float, Meta(ge=0, le=1)] = 0.35
+    """Of customers whose parcel is late, those who ask."""
+
+
 class Memory(Struct, frozen=True, forbid_unknown_fields=True):
     """How long a parcel is kept in mind after its last event."""
 
@@ -98,6 +123,7 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     hubs: Hubs = Hubs()
     reconcile: Reconcile = Reconcile()
     notify: Notify = Notify()
+    costs: Costs = Costs()
     carrier: Mapping[str, Override] = {}
     warehouse: Mapping[str, Override] = {}
 

@@ -9,6 +9,7 @@
 --   scans_missing_pct  stays whose in- or out-scan is missing / legs * 100
 --   open               parcels not seen to leave
 --   open_p50_min       median minutes they have been there by the horizon
+--   open_p90_min       the same, 90 in 100 have been there no longer
 --   oldest_open_ts     since when the longest of them is there
 with stays as (
     select *, in_inferred or out_inferred as missing, out_ts is null as open,
@@ -27,6 +28,7 @@ select
     100 * avg(missing::int) as scans_missing_pct,
     count(*) filter (open) as open,
     quantile_cont(waited, 0.5) filter (open) as open_p50_min,
+    quantile_cont(waited, 0.9) filter (open) as open_p90_min,
     min(in_ts) filter (open) as oldest_open_ts
 from stays
 group by carrier, hub

@@ -191,7 +191,7 @@ def test_the_text_tells_the_whole_story(lake, capsys):
 def test_one_sentence_says_where_a_parcel_stands(lake, capsys, stages, passed, sentence):
     put(lake, "events", *(event(stage, 0) for stage in stages))
     as_of = to_datetime(START + passed * HOUR).isoformat()
-    assert run("explain", "--lake", str(lake.path), "--as-of", as_of, "O1") == 0
+    assert run("explain", "--lake", str(lake.path), "--horizon", as_of, "O1") == 0
     assert sentence in capsys.readouterr().out
 
 

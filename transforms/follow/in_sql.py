@@ -1,6 +1,6 @@
 """The rules of the journey as SQL, for whole tables of events: what `journey` says of one parcel, of all at once.
 
-`parcels.sql` and `spans.sql` beside this file build on the relation `events`, and on what `bind_rules` binds.
+The SQL files beside this one build on the relation `events`, and on what `bind_rules` binds.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,15 @@ from schemas.policy import Override, Policy
 from schemas.stages import CRITICAL_STAGES, STAGES
 
 FOLDER = Path(__file__).parent
-RULES = ("spans", "parcels")
+RULES = ("spans", "journeys", "parcels")
 
 
 def bind_rules(db: duckdb.DuckDBPyConnection, horizon: Micros, policy: Policy) -> None:
     """Bind the rules over the relation `events` that the connection has.
 
-    It binds the table `stages` (stage, rank, closing, critical), the macros `horizon()`, `at_risk_limit(carrier,
-    warehouse)`, `pick_pack_limit`, `label_scan_limit` and those of `spans.sql`, and the view `parcels`.
+    It binds the table `stages` (stage, rank, closing, critical, carriers), the macros `horizon()`,
+    `at_risk_limit(carrier, warehouse)`, `pick_pack_limit`, `label_scan_limit` and those of `spans.sql`, and the view
+    `parcels`.
 
     Args:
         db: a connection that has `events`.
@@ -28,10 +29,11 @@ def bind_rules(db: duckdb.DuckDBPyConnection, horizon: Micros, policy: Policy) -
         policy: the limits.
     """
     db.execute("""create table stages (
-            stage varchar primary key, rank integer not null, closing boolean not null, critical boolean not null)""")
+            stage varchar primary key, rank integer not null, closing boolean not null, critical boolean not null,
+            carriers boolean not null)""")
     db.executemany(
-        "insert into stages values (?, ?, ?, ?)",
-        [(stage.name, stage.rank, stage.closing, stage.name in CRITICAL_STAGES) for stage in STAGES.values()],
+        "insert into stages values (?, ?, ?, ?, ?)",
+        [(one.name, one.rank, one.closing, one.name in CRITICAL_STAGES, one.carrier) for one in STAGES.values()],
     )
     db.execute(f"create macro horizon() as timestamptz '{to_text(horizon)}'")
     for macro, limit in (
@@ -42,6 +44,16 @@ def bind_rules(db: duckdb.DuckDBPyConnection, horizon: Micros, policy: Policy) -
         db.execute(f"create macro {macro}(carrier, warehouse) as to_microseconds({_limit(policy, limit)})")
     for name in RULES:
         db.execute((FOLDER / f"{name}.sql").read_text(encoding="utf-8"))
+
+
+def fed_id(order_id: str = "order_id", stage: str = "stage", ts: str = "event_ts") -> str:
+    """Give the SQL of the id that an event has which a night took out of a file."""
+    return f"'scan-' || md5(concat_ws(chr(31), {order_id}, tracking_number, {stage}, epoch_us({ts})))"
+
+
+def is_fed() -> str:
+    """Give the SQL of whether a night took an event out of a file: a sender's own id may begin like that too."""
+    return f"event_id like 'scan-%' and event_id = {fed_id()}"
 
 
 def _limit(policy: Policy, name: str) -> str:

@@ -12,55 +12,15 @@
 --   outcome                        where the promise stands at the horizon: on_time, late, no_promise, breached, at_risk,
 --                                  on_track, or the stage that ended it: cancelled, failed, lost, return_started, returned
 --   late_minutes                   how far the delivery, or the wait for it until now, exceeds the promise; null if not
-create view parcels as
-with journeys as (
-    select
-        order_id,
-        tracking_number,
-        arg_min(customer_id, (event_ts, event_id)) as customer_id,
-        arg_min(warehouse_id, (event_ts, event_id)) as warehouse_id,
-        arg_min(carrier, (event_ts, event_id)) as carrier,
-        arg_min(origin_region, (event_ts, event_id)) as origin_region,
-        arg_min(dest_region, (event_ts, event_id)) as dest_region,
-        max(declared_value) as declared_value,
-        arg_min(currency, (event_ts, event_id)) as currency,
-        min(event_ts) as first_event_ts,
-        max(event_ts) as last_event_ts,
-        count(*) as events,
-        min(event_ts) filter (stage = 'picked') as picked_at,
-        min(event_ts) filter (stage = 'packed') as packed_at,
-        min(event_ts) filter (stage = 'labeled') as labeled_at,
-        min(event_ts) filter (stage = 'carrier_scanned') as carrier_scanned_at,
-        min(event_ts) filter (stage = 'in_transit') as in_transit_at,
-        min(event_ts) filter (stage = 'hub_in') as hub_in_at,
-        min(event_ts) filter (stage = 'hub_out') as hub_out_at,
-        min(event_ts) filter (stage = 'exception') as exception_at,
-        min(event_ts) filter (stage = 'out_for_delivery') as out_for_delivery_at,
-        min(event_ts) filter (stage = 'attempt_failed') as attempt_failed_at,
-        min(event_ts) filter (stage = 'available_for_pickup') as available_for_pickup_at,
-        min(event_ts) filter (stage = 'delivered') as any_delivered_at,
-        min(event_ts) filter (stage = 'failed') as failed_at,
-        min(event_ts) filter (stage = 'lost') as lost_at,
-        min(event_ts) filter (stage = 'cancelled') as cancelled_at,
-        min(event_ts) filter (stage = 'return_started') as return_started_at,
-        min(event_ts) filter (stage = 'returned') as returned_at,
-        min(event_ts) filter (closing) as closed_at,
-        -- Lists, since there are few of these: count(distinct) would cost more than all the rest.
-        len(list_distinct(list(event_ts) filter (stage = 'attempt_failed'))) as attempts_failed,
-        len(list_distinct(list(event_ts) filter (stage = 'exception'))) as exceptions,
-        arg_min(promised_delivery_ts, (event_ts, event_id)) as promised_delivery_ts,
-        arg_max(promised_delivery_ts, (event_ts, event_id)) as latest_promised_delivery_ts,
-        arg_max(stage, rank) as current_stage,
-        arg_max(stage, rank) filter (closing and stage <> 'delivered') as closed_as
-    from events
-    join stages using (stage)
-    where order_id is not null
-    group by order_id, tracking_number
-),
+--
+-- pieces.settled: journeys that are known without looking at their events, as rows like those of pieces.journeys.
+create view if not exists pieces.settled as from pieces.journeys where false;
 
-deliveries as (
-    select *, case when least(return_started_at, returned_at) < any_delivered_at then null else any_delivered_at end as delivered_at
-    from journeys
+create view parcels as
+with known as (
+    from pieces.journeys
+    union all by name
+    from pieces.settled
 ),
 
 outcomes as (
@@ -76,7 +36,7 @@ outcomes as (
             when horizon() >= promised_delivery_ts - at_risk_limit(carrier, warehouse_id) then 'at_risk'
             else 'on_track'
         end as outcome
-    from deliveries
+    from known
 )
 
 select
@@ -110,8 +70,8 @@ select
     return_started_at,
     returned_at,
     closed_at,
-    coalesce(attempts_failed, 0) as attempts_failed,
-    coalesce(exceptions, 0) as exceptions,
+    attempts_failed,
+    exceptions,
     promised_delivery_ts,
     latest_promised_delivery_ts,
     current_stage,

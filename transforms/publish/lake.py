@@ -32,6 +32,9 @@ POLICY = "policy.json"
 NIGHT = "night.json"
 """File in the lake's folder that tells which versions of the nightly tables are the last finished night."""
 
+NIGHTS = "nights.jsonl"
+"""File in the lake's folder with the nights before the last one, one a line: what readers saw when."""
+
 MEMORY = "2GiB"
 """What one step of a night may hold in memory before it spills to disk."""
 

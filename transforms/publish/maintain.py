@@ -8,7 +8,7 @@ from deltalake.exceptions import DeltaError
 from schemas.tables import NIGHTLY, Table
 from transforms.publish.append import COMMIT, ZSTD
 from transforms.publish.lake import Lake, LakeError
-from transforms.publish.nights import finish
+from transforms.publish.nights import show
 
 
 class Upkeep(NamedTuple):
@@ -57,4 +57,4 @@ def _note(lake: Lake, table: Table, before: int, after: int) -> None:
     elif seen.get(table.name) == before:
         seen[table.name] = after
     if (versions, seen) != (night.versions, night.seen):
-        finish(lake, msgspec.structs.replace(night, versions=versions, seen=seen))
+        show(lake, msgspec.structs.replace(night, versions=versions, seen=seen))

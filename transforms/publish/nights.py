@@ -6,6 +6,7 @@ then, and the new one from then on. What a killed run had committed already is t
 
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from deltalake import DeltaTable
 from schemas.night import Night
 from schemas.tables import NIGHTLY
 from transforms.publish.append import COMMIT
-from transforms.publish.lake import NIGHT, Lake
+from transforms.publish.lake import NIGHT, NIGHTS, Lake
 
 STAGING = "_staging"
 """Folder in the lake for what is not in any table yet."""
@@ -45,12 +46,27 @@ def concluding(lake: Lake) -> Iterator[Path]:
 
 def finish(lake: Lake, night: Night) -> None:
     """Let readers see a night from now on. The lake's write lock must be held, and all its tables be committed."""
-    fresh = lake.path / f"{NIGHT}.new"
+    former = lake.night()
+    if former.versions:
+        # Noted before it is replaced: a run killed between the two leaves the same night twice, which harms nobody.
+        noted = lake.path / NIGHTS
+        before = noted.read_bytes() if noted.exists() else b""
+        _replace(noted, before + msgspec.json.encode(former) + b"\n")
+    show(lake, msgspec.structs.replace(night, finished=time.time_ns() // 1000))
+
+
+def show(lake: Lake, night: Night) -> None:
+    """Let the last night mean other versions of the same rows. The lake's write lock must be held."""
+    _replace(lake.path / NIGHT, msgspec.json.encode(night) + b"\n")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    fresh = path.with_name(f"{path.name}.new")
     with fresh.open("wb") as file:
-        file.write(msgspec.json.encode(night) + b"\n")
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    fresh.replace(lake.path / NIGHT)
+    fresh.replace(path)
 
 
 def take_back(lake: Lake) -> None:
@@ -67,4 +83,4 @@ def take_back(lake: Lake) -> None:
             delta.restore(versions[table.name], commit_properties=COMMIT)
             versions[table.name] = DeltaTable(lake.uri(table)).version()
     if versions != night.versions:
-        finish(lake, msgspec.structs.replace(night, versions=versions))
+        show(lake, msgspec.structs.replace(night, versions=versions))

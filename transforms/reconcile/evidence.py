@@ -6,7 +6,7 @@ import duckdb
 
 from schemas.stages import CARRIER_STAGES, CLOSING_STAGES
 from schemas.tables import EVENTS
-from transforms.follow.in_sql import quoted
+from transforms.follow.in_sql import is_fed, quoted
 from transforms.publish.lake import Lake, connect
 from transforms.reconcile.scope import Scope
 
@@ -46,16 +46,6 @@ from parcels
 where carrier is not null
 window numbers as (partition by carrier, tracking_number order by first_event_ts, order_id)
 """
-
-
-def fed_id(order_id: str = "order_id", stage: str = "stage", ts: str = "event_ts") -> str:
-    """Give the SQL of the id that an event has which a night took out of a file."""
-    return f"'scan-' || md5(concat_ws(chr(31), {order_id}, tracking_number, {stage}, epoch_us({ts})))"
-
-
-def is_fed() -> str:
-    """Give the SQL of whether a night took an event out of a file: a sender's own id may begin like that too."""
-    return f"event_id like 'scan-%' and event_id = {fed_id()}"
 
 
 def known_events(scope: Scope) -> str:

@@ -14,6 +14,7 @@ from schemas.events import Event
 from schemas.fields import Micros, to_batch
 from schemas.rows import Alert, Visit
 from schemas.tables import ALERTS, EVENTS, MILESTONES, VISITS, Table
+from transforms.follow.in_sql import is_fed
 from transforms.follow.journey import Journey
 from transforms.hubs.overstay import Stay, overstays
 from transforms.publish.append import append
@@ -21,7 +22,7 @@ from transforms.publish.lake import Lake
 from transforms.publish.partitions import commit_partitions
 from transforms.publish.rejudge import journeys_of, lives_of, told_of
 from transforms.publish.revise import revise
-from transforms.reconcile.evidence import FED_COLUMNS, is_fed
+from transforms.reconcile.evidence import FED_COLUMNS
 from transforms.reconcile.scope import Scope
 from transforms.visits.bursts import bursts, visit_id
 from transforms.watch.telling import tell

@@ -10,9 +10,8 @@ import duckdb
 import pyarrow as pa
 
 from schemas.stages import CLOSING_STAGES, CRITICAL_STAGES, RANK
-from transforms.follow.in_sql import quoted
+from transforms.follow.in_sql import fed_id, quoted
 from transforms.reconcile.compare import Difference, compare
-from transforms.reconcile.evidence import fed_id
 from transforms.reconcile.scope import Scope
 
 _FINAL = ("delivered", "returned", "lost", "cancelled", "failed")

@@ -5,26 +5,22 @@ parcel's conclusions rest on is in scope with it, so that what comes out is what
 """
 
 import datetime
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import msgspec
 from deltalake.exceptions import DeltaError
 
 from schemas.fields import Micros, to_datetime
 from schemas.night import Night
 from schemas.policy import Policy
 from schemas.stages import CRITICAL_STAGES
-from schemas.tables import ALERTS, EVENTS, HUB_SCANS, RECONCILIATION, SCHEMA_VERSION, SHIPMENTS, Table
+from schemas.tables import ALERTS, EVENTS, HUB_SCANS, RECONCILIATION, SHIPMENTS, Table
 from transforms.follow.in_sql import quoted
 from transforms.hubs.stage import Partition
 from transforms.publish.lake import Lake, LakeError, connect
-
-_RULES = 1
-"""Rises whenever the rules of the night change: then all is concluded anew."""
+from transforms.reconcile.rules import digest
 
 TOUCHED = "touched.parquet"
 """File in the night's folder: the numbers of the waybills in scope."""
@@ -95,7 +91,7 @@ def find_scope(
         rebuild: conclude everything anew.
     """
     night = lake.night()
-    rules = _digest(policy)
+    rules = digest(policy)
     now = {table.name: files for table in (EVENTS, ALERTS) if (files := _files(lake, table)) is not None}
     seen = {name: version for name, (version, _) in now.items()}
     events = now.get(EVENTS.name, (0, []))[1]
@@ -113,11 +109,6 @@ def find_scope(
 
 
 _FIRST = datetime.date(1970, 1, 1)
-
-
-def _digest(policy: Policy) -> str:
-    rules = msgspec.json.encode([policy, SCHEMA_VERSION, _RULES], enc_hook=int)
-    return hashlib.blake2b(rules, digest_size=8).hexdigest()
 
 
 def _files(lake: Lake, table: Table) -> tuple[int, list[str]] | None:
