@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": "pipelines.explain",
     "maintain": "pipelines.maintain",
     "relay": "services.relay.command",
+    "desk": "services.desk.command",
 }
 
 

@@ -67,9 +67,10 @@ class Choice(NamedTuple):
         said = self._replace(**changes)._asdict()
         return urlencode({name: word for name, word in said.items() if word and word != Choice._field_defaults[name]})
 
-    def next(self, last: OpenAlert) -> str:
-        """Give the query of the page that follows the one that ends with this alert."""
-        return self.query(after=f"{last.due_ts}_{last.alert_id}")
+    @staticmethod
+    def place(last: OpenAlert) -> str:
+        """Give the place after an alert."""
+        return f"{last.due_ts}_{last.alert_id}"
 
 
 def read_choice(words: Mapping[str, str]) -> Choice:
