@@ -2,6 +2,7 @@
 
 import datetime
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from schemas.fields import Micros
 from services.desk.stories import clock
 
 FOLDER = Path(__file__).parent
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z")
 _KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 STATIC: dict[str, tuple[bytes, str]] = {
@@ -46,7 +48,7 @@ class Pages:
             lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,
         )
-        self._templates.filters.update(clock=clock, minute=minute, ago=ago, shown=for_people)
+        self._templates.filters.update(clock=clock, minute=minute, ago=ago, evident=evident, shown=for_people)
         self._templates.globals.update(version=_version(), alerts=ALERTS)
 
     def show(self, page: str, status: int = 200, /, **given: Any) -> HTMLResponse:  # noqa: ANN401
@@ -67,6 +69,15 @@ def ago(at: Micros, now: Micros) -> str:
     """Give how long ago something was, for people; what lies ahead is `in` so long."""
     length = span(abs(datetime.timedelta(microseconds=now - at)))
     return length if at <= now else f"in {length}"
+
+
+def evident(evidence: str) -> str:
+    """Give evidence with its times to the second.
+
+    >>> evident("picked 2026-03-02T09:00:00.123456Z")
+    'picked 2026-03-02 09:00:00Z'
+    """
+    return _TIME.sub(r"\1 \2Z", evidence)
 
 
 def _version() -> str:
