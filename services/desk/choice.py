@@ -16,7 +16,7 @@ NONE = "-"
 STATES = ("new", "acknowledged")
 SORTS = ("newest", "oldest")
 AGES = ("1 h", "4 h", "24 h", "3 d", "7 d")
-LONGEST = 128
+LONGEST = 1024
 """Letters that a word may have."""
 
 _AFTER = re.compile(r"(-?\d{1,17})_([0-9a-f]{1,64})", re.ASCII)
@@ -79,10 +79,12 @@ def read_choice(words: Mapping[str, str]) -> Choice:
     Raises:
         ChoiceError: a word is none that can be chosen.
     """
-    choice = Choice(**{name: words[name].strip() for name in Choice._fields if words.get(name, "").strip()})
+    words = {**words, "q": words.get("q", "").strip()}
+    choice = Choice(**{name: words[name] for name in Choice._fields if words.get(name)})
     known = {"kind": KINDS, "state": STATES, "sort": SORTS, "age": AGES}
     for name, word in choice._asdict().items():
-        if len(word) > LONGEST or not (word.isprintable() or not word):
+        # No database takes a NUL in text.
+        if len(word) > LONGEST or "\0" in word:
             raise ChoiceError(f"What {name} asks for is too long, or is no text.")
         if word and word not in known.get(name, (word,)):
             raise ChoiceError(f"There is no {name} like that.")

@@ -24,8 +24,8 @@ from services.desk.rows import OpenAlert
 from services.desk.source import Source, Standing
 from services.desk.steps import MOST_ALERTS, StepError, read_step
 
-_GLANCE = 1.0
-"""Seconds for which all pages share one overview."""
+_GLANCE = 5.0
+"""Seconds for which all pages share one overview, as long as the queue stays as it is."""
 
 _SAID = re.compile(r"([a-z]{1,16})\.(\d{1,6})\.(\d{1,6})", re.ASCII)
 _DONE = {
@@ -50,7 +50,7 @@ class Desk:
         self.listeners = listeners
         self.pages = pages
         self.metrics = metrics
-        self._overview = (float("-inf"), Overview(()))
+        self._overview = ("", float("-inf"), Overview(()))
 
     async def queue(self, request: Request) -> Response:
         """Show a page of the queue."""
@@ -132,16 +132,15 @@ class Desk:
             raise Problem(400, str(fault)) from fault
         changed = await run_in_threadpool(self.source.act, step)
         self.metrics.steps.labels(step.step).inc(changed)
-        self._overview = (float("-inf"), self._overview[1])
         return RedirectResponse(_back(form, f"{step.step}.{changed}.{len(step.alerts)}"), 303)
 
     def _read(self, choice: Choice) -> tuple[Micros, str, Overview, int, list[OpenAlert]]:
         # The mark first: what changes while the rest is read is told to the page afterwards.
         mark = marks_of(self.source, [QUEUE])[QUEUE]
-        at, overview = self._overview
-        if time.monotonic() - at > _GLANCE:
+        seen, at, overview = self._overview
+        if seen != mark or time.monotonic() - at > _GLANCE:
             overview = Overview(self.source.shares())
-            self._overview = (time.monotonic(), overview)
+            self._overview = (mark, time.monotonic(), overview)
         found = overview.count(choice)
         if found is None:
             found = self.source.count(choice)
