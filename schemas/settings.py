@@ -48,11 +48,11 @@ def read_settings(
         return msgspec.convert(written, kind, dec_hook=_hook)
     except (OSError, UnicodeDecodeError) as fault:
         raise fault_kind(f"{what} {path} cannot be read: {getattr(fault, 'strerror', fault)}.") from fault
+    except msgspec.ValidationError as fault:
+        raise fault_kind(f"{what} {path} cannot be used: {fault}.") from fault
     except (ValueError, RecursionError) as fault:
         # Not TOMLDecodeError alone: numbers may be too long, and lists too deep, for Python.
         raise fault_kind(f"{what} {path} is no TOML: {fault}.") from fault
-    except msgspec.ValidationError as fault:
-        raise fault_kind(f"{what} {path} cannot be used: {fault}.") from fault
 
 
 def _hook(kind: type, value: Any) -> Any:  # noqa: ANN401

@@ -45,7 +45,7 @@ class People:
         self._key = secret.encode()
         self._signer = URLSafeTimedSerializer(secret, salt="milepost desk session")
         # A name that there is not takes as long to refuse as a wrong password.
-        self._nobody = hash_password(secrets.token_hex())
+        self._nobody = hash_password(secrets.token_hex()) if self.users else ""
 
     def address(self, request: Request) -> str:
         """Give the address of the client: what the proxies say that are trusted, else where it came from."""

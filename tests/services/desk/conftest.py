@@ -15,6 +15,7 @@ from services.desk.people import People
 from services.desk.tokens import Tokens
 from tests.builders import MONDAY, event
 from tests.servers import cluster, dsn  # noqa: F401
+from tests.services.desk.running import chromium  # noqa: F401
 from tests.transforms.tell.telling import statuses
 from transforms.tell.stores import migrate, open_store
 
