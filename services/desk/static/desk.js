@@ -32,9 +32,10 @@
       const answer = await fetch(location.href, { redirect: "error", cache: "no-store" });
       if (!answer.ok) throw new Error(answer.status);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const summary = page.getElementById("summary").textContent.trim();
       swap(page.getElementById("live"));
       document.title = page.title;
-      say(`Live: ${page.getElementById("summary").textContent.trim()}`);
+      say(`Live: ${summary}`);
     } catch {
       say("Not live: this may be out of date.");
       change(AGAIN);
