@@ -26,6 +26,7 @@ COMMANDS = {
     "gateway": "services.gateway.command",
     "replay": "services.gateway.replay",
     "load": "services.load.command",
+    "desk": "services.desk.command",
 }
 
 

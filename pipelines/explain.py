@@ -5,7 +5,7 @@ import datetime
 import io
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 from rich.console import Console
@@ -27,6 +27,13 @@ Moment = datetime.datetime
 Row = dict[str, Any]
 
 _PIPED_WIDTH = 240
+
+
+class Section(NamedTuple):
+    """A table of a story, for people; a row has one text for each column."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
 
 
 def story(db: duckdb.DuckDBPyConnection, order_id: str, policy: Policy | None = None) -> list[Row]:
@@ -104,22 +111,31 @@ def as_text(parcels: Sequence[Row], console: Console) -> None:
     )
     for parcel in parcels:
         console.print()
-        way = f"{parcel['origin_region'] or '?'} → {parcel['dest_region'] or '?'}"
-        facts = (
-            f"from warehouse {parcel['warehouse_id'] or '?'}",
-            f"by {parcel['carrier'] or 'an unknown carrier'}",
-            way,
-            *([f"worth {parcel['declared_value']:g} {parcel['currency'] or ''}"] if parcel["declared_value"] else []),
-        )
-        console.print(_line(f"Parcel {parcel['tracking_number']}", "bold"), _line(", ".join(facts).rstrip()), sep="  ")
-        console.print(_line(_standing(parcel)))
-        _print_table(console, ("time", "after", "what", "", "detail", "came in"), map(_told, parcel["timeline"]))
-        _print_table(console, ("deadline", "due", "outcome"), map(_judged, parcel["deadlines"]))
-        _print_table(console, ("visit", "until", "scans", "hubs", ""), map(_visited, parcel["visits"]))
-        _print_table(console, ("hub", "from", "until", "stayed", ""), map(_stayed, parcel["stays"]))
-        _print_table(
-            console, ("finding", "milestone", "live", "in the file", "counts"), map(_found, parcel["findings"])
-        )
+        console.print(_line(f"Parcel {parcel['tracking_number']}", "bold"), _line(facts(parcel)), sep="  ")
+        console.print(_line(standing(parcel)))
+        for section in sections(parcel):
+            _print_table(console, section)
+
+
+def facts(parcel: Row) -> str:
+    """Say where a parcel of a story comes from, by whom, where it goes, and what it is worth."""
+    way = f"{parcel['origin_region'] or '?'} → {parcel['dest_region'] or '?'}"
+    worth = [f"worth {parcel['declared_value']:g} {parcel['currency'] or ''}"] if parcel["declared_value"] else []
+    source, carrier = parcel["warehouse_id"] or "?", parcel["carrier"] or "an unknown carrier"
+    return ", ".join((f"from warehouse {source}", f"by {carrier}", way, *worth)).rstrip()
+
+
+def sections(parcel: Row) -> Iterator[Section]:
+    """Give what is known of a parcel of a story as tables; those with no row are left out."""
+    for columns, rows in (
+        (("time", "after", "what", "", "detail", "came in"), map(_told, parcel["timeline"])),
+        (("deadline", "due", "outcome"), map(_judged, parcel["deadlines"])),
+        (("visit", "until", "scans", "hubs", ""), map(_visited, parcel["visits"])),
+        (("hub", "from", "until", "stayed", ""), map(_stayed, parcel["stays"])),
+        (("finding", "milestone", "live", "in the file", "counts"), map(_found, parcel["findings"])),
+    ):
+        if listed := list(rows):
+            yield Section(columns, listed)
 
 
 def span(length: datetime.timedelta) -> str:
@@ -243,7 +259,7 @@ def _deadlines(parcel: Row, times: Mapping[str, Moment], limits: Limits) -> Iter
         yield {"kind": due.kind, "due_ts": limit, "outcome": outcome, "by": by, "by_ts": at, "margin_minutes": margin}
 
 
-def _standing(parcel: Row) -> str:
+def standing(parcel: Row) -> str:
     """Say in one sentence where the parcel stands towards its promise."""
     promise, delivered, now = parcel["promised_delivery_ts"], parcel["delivered_at"], parcel["as_of"]
     latest = parcel["latest_promised_delivery_ts"]
@@ -331,12 +347,11 @@ def _line(text: str, style: str = "") -> Text:
     return Text(for_people(text), style=style)
 
 
-def _print_table(console: Console, names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    table = Table(*names, box=None, padding=(0, 2, 0, 0), header_style="dim")
+def _print_table(console: Console, section: Section) -> None:
+    table = Table(*section.columns, box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column in table.columns:
         column.overflow = "fold"
-    for row in rows:
+    for row in section.rows:
         table.add_row(*map(_line, row))
-    if table.row_count:
-        console.print()
-        console.print(table)
+    console.print()
+    console.print(table)

@@ -8,7 +8,7 @@ import pytest
 from scripts.postgres.cluster import Postgres, lacking
 from transforms.tell.stores import migrate
 
-TABLES = ("order_fulfillment_live", "sla_alerts", "outbox")
+TABLES = ("order_fulfillment_live", "sla_alerts", "outbox", "alert_handling", "alert_steps")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,121 @@
+"""The command `milepost desk`: wrong words, links, passwords, and a process that serves and ends in order."""
+
+import http.client
+import io
+import json
+import re
+
+import pytest
+
+from pipelines.cli import main
+from scripts.servers import said
+from services.desk.passwords import fits, hash_password, is_hash
+from tests.builders import MONDAY, event
+from tests.services.desk.conftest import TRACK, fill, tell, token
+from tests.services.desk.running import serving
+
+KEPT = hash_password("right", 10)
+
+
+@pytest.fixture
+def file(database):
+    """Give the file of an outbox."""
+    return database.removeprefix("sqlite:///")
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    """Run the command with a configuration; give its code and what it says."""
+
+    def running(*words, config=None):
+        more = []
+        if config is not None:
+            (tmp_path / "desk.toml").write_text(config)
+            more = ["--config", str(tmp_path / "desk.toml")]
+        code = main(["desk", *words, *more])
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return running
+
+
+@pytest.mark.parametrize(
+    ("words", "config", "why"),
+    [
+        ([], None, "Nobody can sign in"),
+        (["--open"], None, "Say where parcels are told of"),
+        (["--open", "--outbox", "none.db"], None, "There is no file none.db"),
+        (["--open", "--listen", "0.0.0.0:8090"], None, "--open lets anybody in"),
+        (["--open"], f'[users]\nanna = "{KEPT}"\n', "--open lets anybody in"),
+        (["--open"], "[proxy]\nuser = 'X-User'\n", "--open lets anybody in"),
+        ([], f'[users]\nanna = "{KEPT}"\n', "must name the variable of a secret"),
+        ([], f'secret = "NOT_SET"\n[users]\nanna = "{KEPT}"\n', "The environment variable NOT_SET"),
+        ([], f'secret = "SHORT"\n[users]\nanna = "{KEPT}"\n', "fewer than 32 letters"),
+        ([], "[users]\nanna = 'plain'\n", "no hash"),
+        ([], f'[users]\n"a\\u0000" = "{KEPT}"\n', "cannot be"),
+        ([], f'[users]\nanna = "{KEPT}"\n[proxy]\nuser = "X-User"\n', "not by both"),
+        ([], "[proxy]\naddresses = ['nowhere']\nuser = 'X-User'\n", "addresses cannot be used"),
+        (["--open"], TRACK + 'zone = "Nowhere/Town"\n', "There is no zone"),
+        (["--open"], TRACK + 'zone = "../../etc/passwd"\n', "There is no zone"),
+        (["--open"], TRACK.replace("TRACK_SECRET", "NOT_SET"), "The environment variable NOT_SET"),
+        (["--open"], TRACK.replace("https://shop.example", "shop"), "cannot be used"),
+        (["--open"], "[desk]\n", "cannot be used"),
+        (["link"], TRACK, "Say which tracking number"),
+        (["link", "t1"], "", "a part \\[track\\]"),
+        (["serve", "t1"], None, "There is no use for t1"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(run, file, monkeypatch, words, config, why):
+    monkeypatch.setenv("SHORT", "x" * 31)
+    source = [] if "where parcels" in why or "none.db" in words else ["--outbox", file]
+    code, out, err = run(*words, *source, config=config)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert re.search(why, err)
+
+
+def test_a_lake_that_is_not_there_is_a_failure(run, tmp_path):
+    code, _, err = run("--open", "--lake", str(tmp_path / "none"))
+    assert code == 1 and "There is no lake" in err
+
+
+def test_a_link_is_printed_for_one_parcel(run, file, database):
+    fill(database, 2)
+    tell(database, [event("delivered", MONDAY, order="another", waybill="t1")])
+    link = f"https://shop.example/track/t0?t={token('o0', 't0')}\n"
+    assert run("link", "t0", "--outbox", file, config=TRACK) == (0, link, "")
+    code, out, err = run("link", "t1", "--outbox", file, config=TRACK)
+    assert (code, out) == (2, "") and "another, o1" in err
+    _, out, _ = run("link", "t1", "--order", "o1", "--outbox", file, config=TRACK)
+    assert out.endswith(f"/track/t1?t={token('o1', 't1')}\n")
+    assert "No parcel is known" in run("link", "t9", "--outbox", file, config=TRACK)[2]
+
+
+def test_a_password_is_hashed_another_way_each_time(run, monkeypatch):
+    hashes = set()
+    for _ in range(2):
+        monkeypatch.setattr("sys.stdin", io.StringIO("a secret é\n"))
+        code, out, _ = run("password")
+        assert code == 0 and is_hash(out.strip())
+        assert fits("a secret é", out.strip()) and not fits("a secret e", out.strip())
+        hashes.add(out)
+    assert len(hashes) == 2
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    assert run("password")[0] == 2
+
+
+def test_a_desk_with_live_pages_ends_at_once_and_in_order(database, file, tmp_path):
+    fill(database, 2)
+    with serving(tmp_path, "--outbox", file, "--open", config=TRACK) as (base, process):
+        port = int(base.rpartition(":")[2])
+        asked = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        asked.request("GET", f"/track-live/t1?t={token('o1', 't1')}")
+        stream = asked.getresponse()
+        assert stream.getheader("content-type").startswith("text/event-stream")
+        assert stream.readline() == b"retry: 3000\n"
+        assert b"event: changed" in b"".join(stream.readline() for _ in range(4))
+        process.terminate()
+        assert process.wait(30) == 0
+        stream.read()
+        asked.close()
+    told = [json.loads(line)["event"] for line in said(tmp_path / f"desk-{port}.log")]
+    assert told == ["started", "stopped"]
