@@ -106,8 +106,8 @@ class TakeIn(beam.PTransform):
     """Decode, check and split events by shard.
 
     Takes: LineBlock, any windowing.
-    Gives: the tagged outputs `events` ((shard, packed events)), `rejected` (batches of rejections), `newest` (the
-        newest event time of each block).
+    Gives: the tagged outputs `events` ((shard, packed events), the labels among them that follow of reissued
+        waybills), `rejected` (batches of rejections), `newest` (the newest event time of each block).
     Late: nothing is dropped; an event further in the future than the policy allows is rejected.
     """
 
