@@ -39,9 +39,10 @@ class Section(NamedTuple):
 def story(db: duckdb.DuckDBPyConnection, order_id: str, policy: Policy | None = None) -> list[Row]:
     """Tell all that is known of an order, one object a parcel.
 
-    Each holds the columns of the view `parcels`, `as_of`, and the lists `timeline` (events, hub scans and alerts, in
-    order of time), `deadlines` (by the policy, default the built-in one), `visits`, `stays` at hubs, and `findings`
-    (how the carrier's files differ from what came live). Times are aware datetimes.
+    Each holds the columns of the view `parcels`, `as_of`, and the lists `predecessors` (waybills in whose place this
+    one came), `timeline` (events, hub scans and alerts, in order of time), `deadlines` (by the policy, default the
+    built-in one), `visits`, `stays` at hubs, and `findings` (how the carrier's files differ from what came live).
+    Times are aware datetimes.
 
     Raises:
         QueryError: no event tells of it.
@@ -56,6 +57,9 @@ def story(db: duckdb.DuckDBPyConnection, order_id: str, policy: Policy | None = 
         raise QueryError(f"The lake knows no order {for_people(order_id)}.")
     for parcel in parcels:
         key = (parcel["order_id"], parcel["tracking_number"])
+        parcel["predecessors"] = [
+            other["tracking_number"] for other in parcels if other["successor"] == parcel["tracking_number"]
+        ]
         events = _rows(
             db,
             """select * exclude (event_date) from events
@@ -113,6 +117,8 @@ def as_text(parcels: Sequence[Row], console: Console) -> None:
         console.print()
         console.print(_line(f"Parcel {parcel['tracking_number']}", "bold"), _line(facts(parcel)), sep="  ")
         console.print(_line(standing(parcel)))
+        if parcel["successor"] or parcel["predecessors"]:
+            console.print(_line(_linked(parcel)))
         for section in sections(parcel):
             _print_table(console, section)
 
@@ -281,6 +287,13 @@ def standing(parcel: Row) -> str:
             said = f"no longer awaited; promised for {_time(promise)}" if promise else "no longer awaited"
     moved = f" (promised anew for {_time(latest)})" if latest and latest != promise else ""
     return f"{where}: {said}{moved}. Status {parcel['outcome']}."
+
+
+def _linked(parcel: Row) -> str:
+    """Say which waybill came in whose place."""
+    as_what = f"Reissued as {parcel['successor']}." if parcel["successor"] else ""
+    before = f"In place of {', '.join(parcel['predecessors'])}." if parcel["predecessors"] else ""
+    return f"{before} {as_what}".strip()
 
 
 def _told(entry: Row) -> tuple[str, ...]:

@@ -26,8 +26,9 @@ def settle(
 ) -> None:
     """Bind the rows of settled parcels as `pieces.settled`, and the events of all others as `pieces.told`.
 
-    Settled is a parcel of which no event is newer than the night or later than the horizon. Its row is what the rules
-    conclude from its events, so nobody need go through these again; what of it depends on the horizon is told anew.
+    Settled is a parcel of which no event is newer than the night or later than the horizon, and none names a successor,
+    which no row has. Its row is what the rules conclude from its events, so nobody need go through these again; what of
+    it depends on the horizon is told anew.
     Nothing is bound where it is not known what the night saw, or where it went by other rules.
 
     Args:
@@ -56,6 +57,8 @@ def settle(
             union
             select order_id, tracking_number from {lake.rows(EVENTS, beyond)}
                 where event_ts > make_timestamptz({night.horizon})
+            union
+            select order_id, tracking_number from events where successor is not null
             union
             select order_id, tracking_number from {concluded} where last_event_ts > make_timestamptz({horizon});
         create view pieces.told as from events semi join pieces.unsettled using (order_id, tracking_number);

@@ -37,6 +37,8 @@ class WireEvent(Struct, gc=False):
     declared_value: Optional[Money] = None
     currency: Optional[str] = None
     received_ts: Optional[Moment] = None
+    successor: Optional[Text] = None
+    """The waybill that takes the place of this event's one."""
 
 
 class StrictWireEvent(WireEvent, gc=False, forbid_unknown_fields=True):
@@ -62,6 +64,7 @@ class Event(Struct, array_like=True, gc=False):
     declared_value: Optional[float]
     currency: Optional[str]
     received_ts: Optional[Micros]
+    successor: Optional[str] = None
 
 
 _TIMES = ("promised_delivery_ts", "event_ts", "received_ts")

@@ -9,7 +9,7 @@ from schemas.events import Event
 from schemas.fields import arrow_schema
 from schemas.rows import Alert, Finding, HubFile, HubLeg, HubScan, Milestone, Rejection, Shipment, Visit
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Rises whenever a table changes in a way that an older Milepost must not write to."""
 
 
@@ -24,6 +24,7 @@ class Table:
         also_by: further partition columns.
         until: time column up to which a row reaches beyond `day_of`; rows it may supersede start no later.
         supersedes: SQL over two rows {old} and {new}; true when the new one takes the place of the old one.
+        later: nullable columns that a lake of an earlier schema lacks; what was written then has null there.
         day_in_key: equal keys have equal days, so that only the partitions of a batch need be searched for them.
     """
 
@@ -35,6 +36,7 @@ class Table:
     also_by: tuple[str, ...] = ()
     until: str = ""
     supersedes: str = "false"
+    later: tuple[str, ...] = ()
     day_in_key: bool = True
     row_schema: pa.Schema = field(init=False)
     schema: pa.Schema = field(init=False)
@@ -51,7 +53,7 @@ class Table:
         return (self.day, *self.also_by)
 
 
-EVENTS = Table("events", Event, ("event_id",), "event_date", "event_ts")
+EVENTS = Table("events", Event, ("event_id",), "event_date", "event_ts", later=("successor",))
 MILESTONES = Table(
     "milestones", Milestone, ("order_id", "tracking_number", "milestone", "event_ts"), "event_date", "event_ts"
 )

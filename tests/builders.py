@@ -55,6 +55,7 @@ def event(stage: str, when: str | Micros = "09:00", order: str | None = "o1", wa
         declared_value=said.get("value"),
         currency=said.get("currency"),
         received_ts=said.get("received"),
+        successor=said.get("successor"),
     )
 
 

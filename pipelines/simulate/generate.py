@@ -11,6 +11,7 @@ from pipelines.simulate.hubs import HubFiles
 from pipelines.simulate.journey import Journey
 from pipelines.simulate.noise import Stream
 from pipelines.simulate.parcels import order
+from pipelines.simulate.reissue import Reissue
 from pipelines.simulate.shop import START, order_times, storms
 from pipelines.simulate.tables import rejections_table
 from pipelines.simulate.trouble import Trouble
@@ -59,11 +60,16 @@ class Making:
         """Take the folder, and where the events go."""
         self.end = START + days * DAY
         self.truth, self.stream, self.trouble = Truth(), Stream(seed, sink), Trouble(seed, self.end)
+        self.reissue = Reissue(seed)
         # What happens on the last evening but is of the next day where it happens has not come yet.
         self.hub_files = HubFiles(seed, folder / "hub_scans", range(START // DAY, self.end // DAY))
 
-    def add(self, journey: Journey) -> None:
-        """Take what happened to a parcel by the end of the span."""
+    def add(self, planned: Journey) -> None:
+        """Take what happened to a parcel by the end of the span, whatever waybills it went under."""
+        for journey in self.reissue.part(planned):
+            self._add(journey)
+
+    def _add(self, journey: Journey) -> None:
         steps = [step for step in journey.steps if step.ts < self.end]
         scans = [scan for scan in journey.scans if scan.ts < self.end]
         if not steps:
@@ -96,6 +102,7 @@ class Making:
             "shifted": trouble.shifted,
             "unknown_waybills": self.truth.unknown,
             "fed": self.truth.fed,
+            "reissued": self.reissue.reissued,
             "hub_scan_lines": files.lines,
             "hub_scan_files": files.files,
             "hub_scans_late": files.late,

@@ -20,6 +20,10 @@ class Step(Struct, array_like=True, gc=False):
     promise: Optional[Micros]
     depot: str
     """The hub or depot where it happened, whether or not the event names it."""
+    successor: Optional[str] = None
+    """The waybill that takes the place of this one."""
+    told: bool = True
+    """There is a line of it; else what another line says tells it too."""
 
 
 class Scan(Struct, array_like=True, gc=False):

@@ -33,6 +33,8 @@ class Stream:
         carrier, rng = journey.carrier, self.rng
         shop_part, carrier_part = _shop_part(journey), _carrier_part(journey)
         for step in steps:
+            if not step.told:
+                continue
             by_carrier = step.stage in CARRIER_STAGES
             arrives = step.ts + self._delay(by_carrier)
             self.events += 1
@@ -41,8 +43,9 @@ class Stream:
             if by_carrier:
                 tail = f'{carrier_part}{tail},"received_ts":"{write_time(arrives - arrives % 1000)}"'
             else:
-                tail = f"{shop_part if step.stage != 'cancelled' else carrier_part}{tail}"
-                if step.stage == "labeled":
+                by_shop = step.stage != "cancelled" or step.successor is not None
+                tail = f"{shop_part if by_shop else carrier_part}{tail}"
+                if step.stage == "labeled" or step.successor is not None:
                     tail = f'{tail},"carrier":"{carrier.name}"'
             line = f'{{"event_id":"{event_id}"{tail}}}'
             self._put(arrives, line)
@@ -106,6 +109,8 @@ def _tail(step: Step, zone: tuple[int, int]) -> str:
         tail += f',"reason":"{step.reason}"'
     if step.hub is not None:
         tail += f',"hub":"{step.hub}"'
+    if step.successor is not None:
+        tail += f',"successor":"{step.successor}"'
     if step.promise is not None:
         tail += f',"promised_delivery_ts":"{write_time(step.promise, zone)}"'
     return tail

@@ -27,7 +27,7 @@ from transforms.publish.lake import Lake, connect
 BLOCK = 4 * 1024 * 1024
 """Bytes of lines handed over as one element."""
 
-_WAYBILL = re.compile(rb'"tracking_number"\s*:\s*("(?:[^"\\]|\\.)*")')
+_WAYBILL = re.compile(rb'"(?:tracking_number|successor)"\s*:\s*("(?:[^"\\]|\\.)*")')
 _SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 
 

@@ -35,5 +35,6 @@ select
     first_event_ts,
     last_event_ts,
     outcome as sla_status,
-    late_minutes
+    late_minutes,
+    successor
 from parcels;

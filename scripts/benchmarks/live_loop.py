@@ -6,6 +6,7 @@ tables as Parquet partitioned by day. It knows no engine, no recovery, no idempo
 """
 
 import datetime
+import hashlib
 import heapq
 import json
 import re
@@ -27,7 +28,7 @@ CARRIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.&-]{0,63}")
 FIELDS = (
     "event_id", "order_id", "customer_id", "stage", "warehouse_id", "carrier", "tracking_number",
     "promised_delivery_ts", "event_ts", "reason", "hub", "origin_region", "dest_region", "declared_value",
-    "currency", "received_ts",
+    "currency", "received_ts", "successor",
 )  # fmt: skip
 TIMES = ("promised_delivery_ts", "event_ts", "received_ts")
 UTC = pa.timestamp("us", tz="UTC")
@@ -79,10 +80,20 @@ def read(path: str) -> tuple[dict, list, list]:
             if event["event_id"] in seen:
                 continue
             seen.add(event["event_id"])
-            for column, name in zip(columns, FIELDS, strict=True):
-                column.append(event.get(name))
-            fold(parcels.setdefault((event["order_id"], event["tracking_number"]), [{}, None, 0.0, [], []]), event)
+            for one in (event, *label(event)):
+                for column, name in zip(columns, FIELDS, strict=True):
+                    column.append(one.get(name))
+                fold(parcels.setdefault((one["order_id"], one["tracking_number"]), [{}, None, 0.0, [], []]), one)
     return parcels, columns, sorted(rejected)
+
+
+def label(event: dict) -> list[dict]:
+    """Give the label of the waybill that takes the place of an event's one, if it names any."""
+    if not event.get("successor"):
+        return []
+    identity = "reissue-" + hashlib.blake2b(event["event_id"].encode(), digest_size=16).hexdigest()
+    own = {"event_id": identity, "stage": "labeled", "tracking_number": event["successor"]}
+    return [event | own | {"reason": None, "hub": None, "successor": None}]
 
 
 def fold(parcel: list, event: dict) -> None:

@@ -86,6 +86,29 @@ def test_stays_and_findings_of_the_night_belong_to_the_story(lake):
         assert words in sink.getvalue()
 
 
+def test_a_reissued_waybill_and_its_successor_name_each_other(lake):
+    reissue = event("cancelled", HOUR, reason="retailer_reissued", successor="T2")
+    again = event("cancelled", 2 * HOUR, tracking_number="T2", reason="carrier_reissued", successor="T3")
+    labels = [event("labeled", HOUR, tracking_number="T2"), event("labeled", 2 * HOUR, tracking_number="T3")]
+    put(lake, "events", event("labeled", 0), reissue, again, *labels, event("labeled", 3 * HOUR, "O2", "T9"))
+    parcels = story(lake)
+    assert [(p["tracking_number"], p["successor"], p["predecessors"]) for p in parcels] == [
+        ("T1", "T2", []),
+        ("T2", "T3", ["T1"]),
+        ("T3", None, ["T2"]),
+    ]
+    sink = io.StringIO()
+    explain.as_text(parcels, Console(file=sink, width=200))
+    assert [line.strip() for line in sink.getvalue().splitlines() if "eissued as" in line or "n place of" in line] == [
+        "Reissued as T2.",
+        "In place of T1. Reissued as T3.",
+        "In place of T2.",
+    ]
+    sink = io.StringIO()
+    explain.as_text(story(lake, "O2"), Console(file=sink, width=200))
+    assert "eissued" not in sink.getvalue() and "n place of" not in sink.getvalue()
+
+
 def test_each_event_says_whether_it_made_a_milestone(lake):
     put(
         lake,

@@ -12,10 +12,10 @@ from pipelines.query import open_lake
 from schemas.events import Event
 from schemas.fields import HOUR
 from schemas.policy import Policy
-from tests.builders import event, fresh, journey
+from tests.builders import event, journey
 from tests.pipelines.lakes import raw, replay, rows
 from tests.pipelines.oracle import Oracle
-from tests.pipelines.worlds import WORLDS, arrivals, lines
+from tests.pipelines.worlds import WORLDS, arrivals, lines, told
 from transforms.follow.journey import current_stage, delivered_at, sla_status
 
 # A graph takes a second to run: no shrinking, which would take minutes; the example that failed is kept and printed.
@@ -33,12 +33,12 @@ def horizon_of(world: list[Event]) -> int:
 
 def assert_known(lake: Path, world: list[Event], horizon: int) -> None:
     """Hold a lake against the oracle."""
-    oracle, found = Oracle(fresh(world), horizon), rows(lake)
+    oracle, found = Oracle(told(world), horizon), rows(lake)
     assert found["milestones"] == oracle.milestones()
     assert found["first_milestones"] == oracle.first_milestones()
     assert found["visits"] == oracle.visits()
     assert found["alerts"] == oracle.alerts()
-    assert len(found["events"]) == len(world)
+    assert len(found["events"]) == len(told(world))
 
 
 @GRAPHS
@@ -65,8 +65,8 @@ def test_a_part_and_then_all_is_as_good_as_all_at_once(data: st.DataObject):
         for table in ("events", "milestones", "visits", "rejections"):
             assert raw(lake, table) == raw(once, table)
         # Of alerts the first part may have raised some that the whole shows were never true: told, and taken back.
-        told = raw(lake, "(from alerts anti join (from alerts where state = 'retracted') using (alert_id))")
-        assert told == raw(once, "(from alerts anti join (from alerts where state = 'retracted') using (alert_id))")
+        alerts = raw(lake, "(from alerts anti join (from alerts where state = 'retracted') using (alert_id))")
+        assert alerts == raw(once, "(from alerts anti join (from alerts where state = 'retracted') using (alert_id))")
 
 
 @GRAPHS
@@ -93,11 +93,11 @@ def test_the_rules_in_python_and_those_in_sql_agree(world: list[Event]):
             )
             by_sql = {row[:2]: row[2:] for row in said.fetchall()}
     parcels: dict[tuple, list[Event]] = {}
-    for one in fresh(world):
+    for one in told(world):
         parcels.setdefault((one.order_id, one.tracking_number), []).append(one)
     at_risk = Policy().limits.sla_at_risk
-    for parcel, told in parcels.items():
-        known = journey(*told)
+    for parcel, its in parcels.items():
+        known = journey(*its)
         by_rule = (current_stage(known), delivered_at(known), sla_status(known, horizon_of(world), at_risk))
         assert by_sql[parcel] == by_rule
 
@@ -123,7 +123,7 @@ def test_no_alert_lies_beyond_an_explicit_horizon(data: st.DataObject):
     within = [one for one in world if one.event_ts <= horizon + 24 * HOUR]
     with tempfile.TemporaryDirectory() as folder:
         lake = replay(lines(data.draw(arrivals(world))), Path(folder), as_of=horizon)
-        assert rows(lake)["alerts"] == Oracle(fresh(within), horizon).alerts()
+        assert rows(lake)["alerts"] == Oracle(told(within), horizon).alerts()
 
 
 def test_a_seed_shaped_timeline(tmp_path: Path):

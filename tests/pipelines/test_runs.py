@@ -39,6 +39,32 @@ def test_the_horizon_of_a_lake_does_not_go_back(tmp_path: Path):
     assert alerts(lake) == [("o2", "pick_pack_delay", "raised")]
 
 
+def test_a_reissue_heard_of_long_after_its_successor_came_in_time_raises_nothing(tmp_path: Path):
+    came = [
+        event(stage, when, "o1", "t2", carrier="ups")
+        for stage, when in (("labeled", "09:40"), ("carrier_scanned", "10:00"), ("delivered", "15:00"))
+    ]
+    reissue = event("cancelled", "09:30", "o1", "t1", successor="t2", reason="retailer_reissued")
+    lake = in_turn(tmp_path, came, [event("picked", "5d 09:00", "o2", "t9")], [reissue])
+    assert alerts(lake) == []
+    with open_lake(lake) as db:
+        said = db.sql("select tracking_number, sla_status, successor from order_status order by all").fetchall()
+        assert db.sql("select min(event_ts)::varchar from events where tracking_number = 't2'").fetchall() == [
+            ("2026-03-02 09:30:00+00",)
+        ]
+    assert said == [("t1", "cancelled", "t2"), ("t2", "no_promise", None), ("t9", "no_promise", None)]
+
+
+def test_a_reissue_that_got_its_order_from_the_lake_says_no_more_than_it_said(tmp_path: Path):
+    """What follows of an event is what it said when it came, whatever is known of it since."""
+    label = event("labeled", "09:00", "o1", "t1", carrier="ups")
+    reissue = event("cancelled", "10:00", None, "t1", carrier="ups", successor="t2", reason="carrier_reissued")
+    lake = in_turn(tmp_path / "turns", [label, reissue], [event("hub_in", "11:00", "o1", "t1")])
+    whole = in_turn(tmp_path / "whole", [label, reissue, event("hub_in", "11:00", "o1", "t1")])
+    assert raw(lake, "events") == raw(whole, "events")
+    assert {row[6] for row in raw(lake, "events")} == {"t1"}
+
+
 def test_a_promise_that_goes_back_and_forth_over_runs_is_told_as_it_stands(tmp_path: Path):
     first, between, last = "1d 09:00", "9d 09:00", "1d 09:00"
     runs = [

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.simulate import PROFILES, run
+from pipelines.simulate.reissue import REISSUED
 from pipelines.simulate.trouble import MISSED_BATCH, MISSED_LIVE, SHIFTED, STRANGERS
 from schemas.alerts import KINDS
 from schemas.events import WireEvent
@@ -63,7 +64,11 @@ def db(month, lines, rejected, tmp_path_factory):
         create table events as
         select distinct on (event_id) * from read_json('{valid}', format = 'newline_delimited', columns = {{
             event_id: 'varchar', order_id: 'varchar', tracking_number: 'varchar', stage: 'varchar', reason: 'varchar',
-            declared_value: 'double', event_ts: 'timestamptz', promised_delivery_ts: 'timestamptz'}})""")
+            successor: 'varchar', declared_value: 'double', event_ts: 'timestamptz',
+            promised_delivery_ts: 'timestamptz'}})""")
+    connection.execute("""
+        insert into events select * replace ('label of ' || event_id as event_id, 'labeled' as stage,
+            successor as tracking_number, null as reason, null as successor) from events where successor is not null""")
     connection.execute("create schema night")
     for file in (month / "truth").rglob("*.parquet"):
         place = "night." if file.parent.name == "nightly" else ""
@@ -315,6 +320,18 @@ def test_a_corrected_file_stands_beside_the_first(filed, manifest):
         assert all(any(row not in there for row in here) for here, there in ((first, second), (second, first)))
 
 
+def test_a_small_share_of_waybills_is_reissued_and_each_goes_on_or_waits(db, manifest):
+    old = db.sql("select * from events where successor is not null").to_arrow_table().to_pylist()
+    assert len(old) == pytest.approx(5300 * REISSUED, rel=0.4) and manifest["reissued"] >= len(old)
+    assert {(one["stage"], one["reason"]) for one in old} == {("cancelled", "retailer_reissued")}
+    outcomes = "select distinct outcome from night.shipments s semi join (from events where {}) using (tracking_number)"
+    assert db.sql(outcomes.format("successor is not null")).fetchall() == [("cancelled",)]
+    new = f"tracking_number in {tuple(one['successor'] for one in old)}"
+    assert {"on_time", "late"} <= {outcome for (outcome,) in db.sql(outcomes.format(new)).fetchall()}
+    labels = f"select tracking_number, count(*) n from events where stage = 'labeled' and {new} group by all"
+    assert db.sql(f"select distinct n from ({labels}) order by n").fetchall() == [(1,), (2,)]
+
+
 def test_findings_are_as_frequent_as_told(db, manifest):
     found = dict(db.sql("select finding, count(*) from night.reconciliation group by all").fetchall())
     [(critical,)] = db.sql(f"select count(*) from events where stage in {tuple(sorted(CRITICAL_STAGES))}").fetchall()
@@ -352,49 +369,3 @@ def test_long_stays_are_news(db):
 
 def test_the_horizon_is_the_newest_event(db, manifest):
     assert db.sql("select horizon from now").fetchall() == [(datetime.fromisoformat(manifest["horizon"]),)]
-
-
-def test_progress_ends_at_the_number_of_orders(tmp_path):
-    run(tmp_path / "a", **SMALL | {"orders": 1100}, progress=(told := []).append)
-    assert told == [500, 1000, 1100]
-
-
-def test_an_earlier_simulation_may_be_replaced_and_an_empty_folder_used(tmp_path):
-    out = tmp_path / "out"
-    out.mkdir()
-    run(out, **SMALL)
-    before = contents(out)
-    run(out, **SMALL | {"seed": 9})
-    assert contents(out) != before
-    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
-    (out / "lake").mkdir()
-    with pytest.raises(ValueError, match="holds lake beside an earlier simulation"):
-        run(out, **SMALL)
-
-
-def test_anything_else_is_left_alone(tmp_path):
-    (tmp_path / "notes.txt").write_text("mine")
-    (tmp_path / "manifest.json").write_text('{"name": "a web app"}')
-    before = contents(tmp_path)
-    with pytest.raises(ValueError, match="holds no earlier simulation"):
-        run(tmp_path, **SMALL)
-    with pytest.raises(ValueError, match="is a file"):
-        run(tmp_path / "notes.txt", **SMALL)
-    assert contents(tmp_path) == before
-
-
-def test_a_failure_leaves_nothing_behind(tmp_path):
-    def stop(done):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "out", **SMALL, progress=stop)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(("orders", "days"), [(0, 1), (1, 0)])
-def test_nothing_to_simulate_is_refused_and_very_little_is_not(tmp_path, orders, days):
-    with pytest.raises(ValueError, match="at least one order and one day"):
-        run(tmp_path / "out", orders, days, 7)
-    assert run(tmp_path / "out", 1, 1, 7)["orders"] == 1
-    assert run(tmp_path / "out", 2, 1, 7)["orders"] == 2

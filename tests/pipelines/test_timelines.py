@@ -28,6 +28,7 @@ class Broker:
 
     as_of = None
     grid = MINUTE
+    live = True
 
     def __init__(self) -> None:
         """Begin on Monday at midnight."""
@@ -120,6 +121,67 @@ def test_a_valuable_parcel_falls_silent_and_is_heard_of_again(told):
         ("silent_high_value", "cleared", moment("23:00")),
         ("silent_high_value", "raised", moment("21:00")),
     ]
+
+
+def reissue(when: str, order: str | None = "o1") -> Event:
+    """Give the event by which t1 goes on as t2."""
+    return event("cancelled", when, order, "t1", successor="t2", reason="carrier_reissued", carrier="ups")
+
+
+def test_of_a_reissued_waybill_nothing_is_awaited_any_more_but_of_its_successor(told, tmp_path: Path):
+    broker = (
+        Broker()
+        .say(event("labeled", "09:00", carrier="ups", promise="18:00"))
+        .say(reissue("10:00"))
+        .watermark("11:30")
+        .say(event("carrier_scanned", "11:40", None, "t2", carrier="ups"))
+        .say(event("delivered", "12:20", None, "t2", carrier="ups"))
+        .watermark("1d 00:00")
+    )
+    assert told(broker) == []
+    found = {row[1:4] for row in raw(tmp_path / "lake", "milestones")}
+    assert found == {
+        *(("t1", stage, moment(when)) for stage, when in (("labeled", "09:00"), ("cancelled", "10:00"))),
+        *(
+            ("t2", stage, moment(when))
+            for stage, when in (("labeled", "10:00"), ("carrier_scanned", "11:40"), ("delivered", "12:20"))
+        ),
+    }
+
+
+@pytest.mark.parametrize("later", ["reissue", "scan"])
+def test_the_successor_s_own_deadlines_run_from_the_reissue_whichever_event_comes_first(told, later: str):
+    scan, reissued = event("carrier_scanned", "13:00", None, "t2", carrier="ups"), reissue("10:00")
+    first, second = (scan, reissued) if later == "reissue" else (reissued, scan)
+    broker = Broker().say(event("labeled", "09:00", carrier="ups")).say(first).say(second).say(first)
+    assert told(broker.watermark("2d 00:00")) == [
+        ("label_scan_delay", "cleared", moment("13:00")),
+        ("label_scan_delay", "raised", moment("12:00")),
+    ]
+
+
+def test_a_delivery_on_a_reissued_waybill_still_counts(told, tmp_path: Path):
+    broker = Broker().say(event("labeled", "09:00", carrier="ups", promise="18:00")).say(reissue("10:00"))
+    told(broker.say(event("delivered", "15:00", None, "t1", carrier="ups")).watermark("1d 00:00"))
+    assert [row[:2] for row in raw(tmp_path / "lake", _STANDING)] == [("t1", "on_time"), ("t2", "no_promise")]
+
+
+_STANDING = "(select tracking_number, sla_status from order_status)"
+
+
+@pytest.mark.parametrize("labeled", [True, False])
+def test_a_reissue_without_its_order_closes_the_old_one_and_the_new_one_waits_for_a_label(
+    told, tmp_path: Path, labeled: bool
+):
+    broker = Broker().say(event("labeled", "09:00", carrier="ups")).say(reissue("10:00", None))
+    broker.say(event("carrier_scanned", "10:30", None, "t2", carrier="ups"))
+    if labeled:
+        broker.say(event("labeled", "10:10", "o1", "t2", carrier="ups"))
+    assert told(broker.watermark("90d 00:00")) == []
+    known = {(row[0], row[1]) for row in raw(tmp_path / "lake", "milestones")}
+    assert known == {("o1", "t1"), ("o1", "t2")} if labeled else {("o1", "t1")}
+    reasons = [row[1] for row in raw(tmp_path / "lake", "rejections")]
+    assert reasons == ([] if labeled else ["unknown_waybill"])
 
 
 def test_every_table_of_a_stream_is_one_of_the_lake(told, tmp_path: Path):

@@ -16,6 +16,7 @@ select
     arg_min(dest_region, (event_ts, event_id)) as dest_region,
     max(declared_value) as declared_value,
     arg_min(currency, (event_ts, event_id)) as currency,
+    arg_min(successor, (event_ts, event_id)) as successor,
     min(event_ts) as first_event_ts,
     max(event_ts) as last_event_ts,
     count(*) as events,

@@ -1,5 +1,6 @@
 -- parcels: one row a parcel (order_id, tracking_number), concluded from its events and the horizon alone.
 --   customer_id … currency         of the earliest event, by (event_ts, event_id), that tells it
+--   successor                      the waybill that took the place of this one, by the earliest event that tells it
 --   declared_value                 the highest one told
 --   first_event_ts, last_event_ts, events   of all its events
 --   picked_at … returned_at        earliest time of the stage
@@ -76,6 +77,7 @@ select
     latest_promised_delivery_ts,
     current_stage,
     outcome,
+    successor,
     case outcome
         when 'late' then minutes_between(promised_delivery_ts, delivered_at)
         when 'breached' then minutes_between(promised_delivery_ts, horizon())

@@ -17,6 +17,7 @@ from schemas.rejections import Rejected, rejection
 from schemas.rows import Rejection
 from schemas.tables import REJECTIONS
 from transforms.ingest.decode import decode
+from transforms.ingest.reissue import labels
 from transforms.ingest.validate import validate
 from transforms.metrics import LATENESS, LINES, REJECTED, UNKNOWN
 from transforms.shards import shard_of
@@ -63,7 +64,7 @@ def by_shard(batch: EventBatch) -> dict[int, EventBatch]:
 
 
 class TakeInFn(beam.DoFn):
-    """The shell around `take_in`: splits by shard, and counts."""
+    """The shell around `take_in`: adds what follows of reissued waybills, splits by shard, and counts."""
 
     REJECTED, NEWEST = "rejected", "newest"
 
@@ -81,9 +82,11 @@ class TakeInFn(beam.DoFn):
         """Give batches of events by shard, the newest event time, and a batch of rejections."""
         horizon = self.as_of if self.as_of is not None else self.clock.now()
         batch, rejected, unknown = take_in(element, self.intake, horizon + self.intake.future_tolerance)
-        for shard, part in by_shard(batch).items():
-            yield shard, pack_events(part)
         events = batch.events
+        # What a lake knows has these already; there an event may meanwhile have an order that it did not come with.
+        following = [] if element.source == KNOWN else labels(events)
+        for shard, part in by_shard(EventBatch([*events, *following], batch.origins)).items():
+            yield shard, pack_events(part)
         if events:
             yield pvalue.TaggedOutput(self.NEWEST, max(event.event_ts for event in events))
         if rejected:
@@ -103,8 +106,8 @@ class TakeIn(beam.PTransform):
     """Decode, check and split events by shard.
 
     Takes: LineBlock, any windowing.
-    Gives: the tagged outputs `events` ((shard, packed events)), `rejected` (batches of rejections), `newest` (the
-        newest event time of each block).
+    Gives: the tagged outputs `events` ((shard, packed events), the labels among them that follow of reissued
+        waybills), `rejected` (batches of rejections), `newest` (the newest event time of each block).
     Late: nothing is dropped; an event further in the future than the policy allows is rejected.
     """
 

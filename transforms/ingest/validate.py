@@ -34,6 +34,8 @@ def validate(wire: WireEvent, latest: Micros) -> Event:
     event_ts = _time(wire.event_ts, "event_ts")
     if event_ts > latest:
         raise Rejected("future_timestamp", to_text(event_ts))
+    if wire.successor == wire.tracking_number:
+        raise Rejected("invalid_value", "successor is the waybill itself")
     promise = None if wire.promised_delivery_ts is None else _time(wire.promised_delivery_ts, "promised_delivery_ts")
     return Event(
         wire.event_id,
@@ -52,6 +54,7 @@ def validate(wire: WireEvent, latest: Micros) -> Event:
         wire.declared_value,
         wire.currency or None,
         None if wire.received_ts is None else _time(wire.received_ts, "received_ts"),
+        wire.successor,
     )
 
 

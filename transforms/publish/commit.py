@@ -16,7 +16,7 @@ from apache_beam.utils.timestamp import Timestamp
 from schemas.coders import RecordBatchCoder
 from schemas.fields import MINUTE, Micros
 from schemas.policy import Policy
-from schemas.tables import ALERTS, EVENTS, MILESTONES, TABLES
+from schemas.tables import ALERTS, EVENTS, MILESTONES, TABLES, Table
 from transforms.metrics import COMMIT, ROWS
 from transforms.publish.append import append
 from transforms.publish.lake import Lake
@@ -45,27 +45,34 @@ def commit(lake: Lake, gathered: Iterable[Rows], policy: Policy, alerts_before: 
         policy: the limits, to judge alerts of earlier runs by.
         alerts_before: version of the alerts table when this run began, NO_ALERTS where there was none.
     """
-    tables: dict[str, list[pa.RecordBatch]] = defaultdict(list)
+    batches: dict[str, list[pa.RecordBatch]] = defaultdict(list)
     for name, batch in gathered:
-        tables[name].append(batch)
+        batches[name].append(batch)
+    tables = {name: _together(TABLES[name], some) for name, some in batches.items()}
     if EVENTS.name in tables:
-        tables[MILESTONES.name] = [_milestones(batch) for batch in tables[EVENTS.name]]
+        tables[MILESTONES.name] = _milestones(tables[EVENTS.name])
     added = {}
     with lake.writing():
         for name, table in TABLES.items():
             if name in tables:
-                added[name] = append(lake, table, pa.Table.from_batches(tables[name]))
+                added[name] = append(lake, table, tables[name])
         if EVENTS.name in tables and alerts_before != NO_ALERTS:
-            parcels = pa.Table.from_batches(tables[EVENTS.name]).select(["order_id", "tracking_number"])
+            parcels = tables[EVENTS.name].select(["order_id", "tracking_number"])
             judged = rejudge(lake, alerts_before, parcels, policy)
             if judged is not None:
                 added["alerts_rejudged"] = append(lake, ALERTS, judged)
     return added
 
 
-def _milestones(events: pa.RecordBatch) -> pa.RecordBatch:
+def _together(table: Table, batches: Iterable[pa.RecordBatch]) -> pa.Table:
+    """Put batches together; one that has waited in a savepoint since an earlier schema gets the columns it lacks."""
+    some = (pa.Table.from_batches([batch]) for batch in batches)
+    return pa.concat_tables([table.row_schema.empty_table(), *some], promote_options="default")
+
+
+def _milestones(events: pa.Table) -> pa.Table:
     columns = [events[name] for name in ("order_id", "tracking_number", "stage", "event_ts")]
-    return pa.RecordBatch.from_arrays(columns, schema=MILESTONES.row_schema)
+    return pa.table(columns, schema=MILESTONES.row_schema)
 
 
 class CommitFn(beam.DoFn):

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import duckdb
 import msgspec
 import pyarrow as pa
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Field
 from deltalake.exceptions import DeltaError
 
 from schemas.night import Night
@@ -63,9 +63,7 @@ class Lake:
             if create:
                 self.path.mkdir(parents=True, exist_ok=True)
                 if not mark.exists():
-                    fresh = mark.with_suffix(".new")
-                    fresh.write_text(json.dumps({"schema": SCHEMA_VERSION}) + "\n", encoding="utf-8")
-                    fresh.replace(mark)
+                    self._sign()
             if not self.path.is_dir() or not mark.exists():
                 raise LakeError(f"There is no lake at {self.path}.")
             version = json.loads(mark.read_text(encoding="utf-8"))["schema"]
@@ -79,7 +77,30 @@ class Lake:
             )
         for table in TABLES.values():
             self.delta(table)
+        if create and version < SCHEMA_VERSION:
+            try:
+                self._upgrade()
+            except (DeltaError, OSError) as fault:
+                raise LakeError(f"The lake at {self.path} cannot be brought to this schema.") from fault
         return self
+
+    def _upgrade(self) -> None:
+        """Add the columns that came since a lake was made; an older Milepost stays away from it from now on."""
+        with self.writing():
+            for table in TABLES.values():
+                delta = self.delta(table) if table.later else None
+                if delta is not None:
+                    held = {field.name for field in delta.schema().fields}
+                    lacking = [Field.from_arrow(table.schema.field(name)) for name in table.later if name not in held]
+                    if lacking:
+                        delta.alter.add_columns(lacking)
+            self._sign()
+
+    def _sign(self) -> None:
+        """Note the schema by which the lake is written."""
+        fresh = self.path / f"{MARK}.new"
+        fresh.write_text(json.dumps({"schema": SCHEMA_VERSION}) + "\n", encoding="utf-8")
+        fresh.replace(self.path / MARK)
 
     def remember(self, policy: Policy) -> None:
         """Note the policy that the lake's alerts follow, for those who read them."""
@@ -150,6 +171,8 @@ class Lake:
                 f" ({', '.join(unknown)}): it was written by a newer one; please upgrade."
             )
         for field in table.schema:
+            if field.name in table.later and field.name not in found.names:
+                continue
             if field.name not in found.names or not _alike(found.field(field.name).type, field.type):
                 raise LakeError(
                     f"The table {table.name} of the lake at {self.path} has no column {field.name} ({field.type})."
@@ -197,7 +220,11 @@ class Lake:
         listed = ", ".join(map(quoted, files))
         typed = ", ".join(f"'{name}': {_sql_type(table.schema.field(name).type)}" for name in table.partition)
         names = ", ".join(table.schema.names)
-        return f"(select {names} from read_parquet([{listed}], hive_partitioning=true, hive_types={{{typed}}}))"
+        found = f"read_parquet([{listed}], hive_partitioning=true, hive_types={{{typed}}}"
+        if not table.later:
+            return f"(select {names} from {found}))"
+        null = ", ".join(f"null::{_sql_type(table.schema.field(name).type)} as {name}" for name in table.later)
+        return f"(select {names} from (from {found}, union_by_name=true) union all by name select {null} where false))"
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -36,6 +36,9 @@ class Scan(NamedTuple):
     """The parts of the code contradict each other."""
 
 
+REISSUED = "carrier_reissued"
+"""Why a waybill is cancelled that goes on under another one."""
+
 Said = Scan | Successor | None
 """What an entry says; None is one that is known and tells nothing."""
 
@@ -87,11 +90,13 @@ class Adapter(ABC, Generic[Chosen]):
         events: dict[str, WireEvent] = {}
         unknown: Counter[str] = Counter()
         doubtful: Counter[str] = Counter()
-        successors: dict[Successor, None] = {}
+        successors: dict[tuple[str, ...], Successor] = {}
         ignored = 0
         for said in self.read(body):
             if isinstance(said, Successor):
-                successors[said] = None
+                known = successors.setdefault(said[:4], said)
+                # What several entries say has been so since the newest of them at the latest.
+                successors[said[:4]] = max(known, said, key=lambda one: one.ts or 0)
             elif said is None:
                 ignored += 1
             elif (meanings := self.table.meanings(said.code)) is None:
@@ -103,7 +108,10 @@ class Adapter(ABC, Generic[Chosen]):
                 for stage, reason in meanings:
                     made = self._event(said, stage or "", reason, received_ts)
                     events.setdefault(made.event_id, made)
-        return Parsed(list(events.values()), unknown, doubtful, ignored, tuple(successors))
+        told = tuple(successors.values())
+        reissues = (self._reissued(one, received_ts) for one in told if one.carrier == one.next_carrier)
+        events |= {event.event_id: event for event in reissues if event is not None}
+        return Parsed(list(events.values()), unknown, doubtful, ignored, told)
 
     def carrier(self, written: str, field: str, *, with_service: bool = False) -> str:
         """Give Milepost's name of a carrier.
@@ -119,6 +127,15 @@ class Adapter(ABC, Generic[Chosen]):
     def order(self, written: str | int | None, field: str) -> str | None:
         """Give the order that the sender's reference names, if it is the shop's."""
         return plain.order(written, field) if self.options.order_reference else None
+
+    def _reissued(self, said: Successor, received_ts: Micros) -> WireEvent | None:
+        if said.ts is None:
+            return None
+        code = (REISSUED, said.next_tracking_number)
+        scan = Scan(said.carrier, said.tracking_number, code, said.ts, None, said.order_id, said.promise)
+        event = self._event(scan, "cancelled", REISSUED, received_ts)
+        event.successor = said.next_tracking_number
+        return event
 
     def _event(self, scan: Scan, stage: str, reason: str | None, received_ts: Micros) -> WireEvent:
         said = (scan.carrier or "", scan.tracking_number, *scan.code, str(scan.ts), scan.place or "", stage)

@@ -72,12 +72,15 @@ class AfterShip(Adapter[AfterShipOptions]):
         number = plain.waybill(tracking.tracking_number, "tracking_number")
         order_id = self.order(tracking.order_id, "order_id")
         promise = promised(tracking.order_promised_delivery_date)
+        newest = None
         for checkpoint in tracking.checkpoints or []:
+            ts = instant(checkpoint.checkpoint_time, "checkpoint_time", self.options.zones.get(carrier))
+            newest = max(newest or ts, ts)
             yield Scan(
                 carrier,
                 number,
                 (checkpoint.subtag or checkpoint.tag,),
-                instant(checkpoint.checkpoint_time, "checkpoint_time", self.options.zones.get(carrier)),
+                ts,
                 # `location` is the carrier's own text, and may be a person's address.
                 plain.place(checkpoint.city),
                 order_id,
@@ -87,7 +90,7 @@ class AfterShip(Adapter[AfterShipOptions]):
             if courier.slug and courier.tracking_number:
                 goes_on = plain.waybill(courier.tracking_number, "next_couriers.tracking_number")
                 if goes_on != number:
-                    yield Successor(carrier, number, self._slug(courier.slug), goes_on)
+                    yield Successor(carrier, number, self._slug(courier.slug), goes_on, newest, order_id, promise)
 
     def _slug(self, slug: str) -> str:
         return self.carrier(slug if slug in self.options.carriers else _SLUGS.get(slug, slug), "slug")

@@ -116,18 +116,14 @@ class Generic(Adapter[GenericOptions]):
             order_id = self.order(_optional(entry, whole, fields.order_id), fields.order_id)
             if carrier is None and order_id is None:
                 raise Malformed(f"{fields.order_id} is missing, and no carrier is set")
-            yield Scan(
-                carrier,
-                number,
-                tuple(_optional(entry, whole, path) or "" for path in fields.code),
-                self._time(_text(entry, whole, fields.time)),
-                plain.place(_optional(entry, whole, fields.place)),
-                order_id,
-                promised(_optional(entry, whole, fields.promise)),
-            )
+            ts = self._time(_text(entry, whole, fields.time))
+            promise = promised(_optional(entry, whole, fields.promise))
+            code = tuple(_optional(entry, whole, path) or "" for path in fields.code)
+            yield Scan(carrier, number, code, ts, plain.place(_optional(entry, whole, fields.place)), order_id, promise)
             goes_on = _optional(entry, whole, fields.successor)
             if goes_on and carrier and plain.waybill(goes_on, fields.successor) != number:
-                yield Successor(carrier, number, carrier, plain.waybill(goes_on, fields.successor))
+                goes_on = plain.waybill(goes_on, fields.successor)
+                yield Successor(carrier, number, carrier, goes_on, ts, order_id, promise)
 
     def _encoded(self, digest: bytes) -> str:
         return digest.hex() if self.options.encoding == "hex" else base64.b64encode(digest).decode()

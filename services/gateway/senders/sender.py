@@ -35,12 +35,20 @@ class Malformed(Exception):
 
 
 class Successor(NamedTuple):
-    """A waybill that goes on under another one."""
+    """A waybill that goes on under another one.
+
+    Of the same carrier that is the waybill issued anew, and an event. Of another one it is a parcel handed over, of
+    whose journey the sender tells on under the first waybill: that stays open.
+    """
 
     carrier: str
     tracking_number: str
     next_carrier: str
     next_tracking_number: str
+    ts: Micros | None = None
+    """By when it was so; None where nothing tells."""
+    order_id: str | None = None
+    promise: Micros | None = None
 
 
 class Parsed(NamedTuple):
@@ -54,6 +62,7 @@ class Parsed(NamedTuple):
     ignored: int = 0
     """Messages that are known, and tell nothing that a parcel's journey has a stage for."""
     successors: tuple[Successor, ...] = ()
+    """Waybills that go on under others, whether or not that is an event."""
 
 
 class Sender(Protocol):

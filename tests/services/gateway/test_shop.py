@@ -33,6 +33,14 @@ def test_many_events_in_order(gateway):
     assert [line["event_id"] for line in gateway.lines()] == [one["event_id"] for one in events]
 
 
+def test_a_reissued_waybill_names_its_successor(gateway):
+    told = {"stage": "cancelled", "reason": "retailer_reissued", "successor": "t2"}
+    assert gateway.tell(event(**told)).status_code == 200
+    (line,) = gateway.lines()
+    assert line.pop("received_ts") and line == wire(**told)
+    assert problem(gateway.tell(event(**told | {"successor": "t1"}))) == "invalid_events"
+
+
 def test_an_empty_array_is_taken_and_tells_nothing(gateway):
     assert gateway.tell(b"[]").json() == {"events": 0, "repeated": False}
     assert gateway.lines() == []

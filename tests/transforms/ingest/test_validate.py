@@ -26,6 +26,8 @@ def check(**said) -> Event:
         pytest.param("unknown_stage", {"stage": ""}, id="empty stage"),
         pytest.param("missing_field", {"order_id": None, "carrier": None}, id="neither order nor carrier"),
         pytest.param("missing_field", {"order_id": None, "carrier": ""}, id="no order and an empty carrier"),
+        pytest.param("invalid_value", {"successor": "t1"}, id="a waybill that follows itself"),
+        pytest.param("invalid_value", {"successor": ""}, id="an empty successor"),
         pytest.param("future_timestamp", {"event_ts": "2026-03-03T00:00:00.000001Z"}, id="past the horizon and its tolerance"),
         pytest.param("future_timestamp", {"event_ts": "2026-03-05T00:00:00Z"}, id="two days ahead"),
         pytest.param("absurd_timestamp", {"event_ts": "9999-12-31T23:59:59Z"}, id="year 9999"),

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import shutil
 import threading
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from schemas.tables import ALERTS, EVENTS, MILESTONES, SCHEMA_VERSION, TABLES
+from tests.builders import event
 from tests.transforms.publish.rows import UP, add, held, scans
 from transforms.publish.append import with_day
 from transforms.publish.lake import MARK, Lake, LakeError, connect
@@ -110,6 +112,35 @@ def test_a_column_that_is_missing(lake):
     with pytest.raises(LakeError, match="no column order_id") as fault:
         lake.check()
     sentence(fault)
+
+
+@pytest.fixture
+def older(lake):
+    """A lake of the schema before, which knew no successors."""
+    add(lake, EVENTS, scans(3))
+    rows = lake.delta(EVENTS).to_pyarrow_table().drop_columns(["successor"])
+    shutil.rmtree(lake.uri(EVENTS))
+    write_deltalake(lake.uri(EVENTS), rows, partition_by=list(EVENTS.partition))
+    (lake.path / MARK).write_text(json.dumps({"schema": SCHEMA_VERSION - 1}))
+    return lake
+
+
+def test_a_column_that_came_later_is_null_in_an_older_lake(older):
+    assert [row[1:2] + row[-1:] for row in held(older.check(), EVENTS)] == [("o0", None), ("o1", None), ("o2", None)]
+    assert json.loads((older.path / MARK).read_text()) == {"schema": SCHEMA_VERSION - 1}
+
+
+def test_an_older_lake_is_of_this_schema_once_it_is_written_to(older):
+    older.check(create=True)
+    assert json.loads((older.path / MARK).read_text()) == {"schema": SCHEMA_VERSION}
+    told = event("cancelled", "0d 10:00", "o0", "t0", successor="t9")
+    assert add(older, EVENTS, [*scans(4), told]) == 2
+    assert sorted((row[1], row[-1] or "") for row in held(older, EVENTS) if row[1] in ("o0", "o3")) == [
+        ("o0", ""),
+        ("o0", "t9"),
+        ("o3", ""),
+    ]
+    assert older.delta(EVENTS).to_pyarrow_table().num_rows == 5
 
 
 @pytest.mark.parametrize("kind", [pa.int64(), pa.decimal128(21, 2)], ids=str)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from schemas.fields import to_micros, to_text
+from schemas.fields import parse_time, to_micros, to_text
 from services.gateway.senders.sender import Malformed, Successor
 from tests.services.gateway.senders.world import NEW, NOW, TRIALS, changed, fixture
 
@@ -86,7 +86,23 @@ def test_aftership_tells_its_checkpoints_and_who_goes_on():
     assert (one(parsed, "carrier"), one(parsed, "order_id")) == ("dhl_express", "SHOP-1001")
     assert to_text(to_micros(one(parsed, "promised_delivery_ts"))) == "2026-03-07T21:00:00Z"
     assert parsed.unknown == {"Exception_014": 1}
-    assert parsed.successors == (Successor("dhl_express", "1234567890", "gls", "GLS5550001"),)
+    promise = parse_time("2026-03-07T21:00:00Z")
+    since = parse_time("2026-03-06T12:26:40Z"), "SHOP-1001", promise
+    assert parsed.successors == (Successor("dhl_express", "1234567890", "gls", "GLS5550001", *since),)
+
+
+def test_a_waybill_that_its_own_carrier_goes_on_with_is_reissued():
+    parsed = parse("aftership", fixture("aftership").replace(b'"gls"', b'"dhl"'))
+    (event,) = (event for event in parsed.events if event.successor)
+    assert (event.stage, event.reason, event.successor) == ("cancelled", "carrier_reissued", "GLS5550001")
+    assert (event.carrier, event.tracking_number, event.order_id) == ("dhl_express", "1234567890", "SHOP-1001")
+    assert to_text(to_micros(event.event_ts)) == "2026-03-06T12:26:40Z"
+
+
+def test_a_reissue_of_which_nothing_tells_the_time_is_no_event():
+    body = changed("aftership", msg__checkpoints=[]).replace(b'"gls"', b'"dhl"')
+    parsed = parse("aftership", body)
+    assert (parsed.events, len(parsed.successors)) == ([], 1)
 
 
 def test_aftership_reads_a_time_without_a_zone_only_where_the_carrier_s_zone_is_set():
@@ -232,12 +248,14 @@ def test_the_generic_sender_reads_what_its_configuration_says():
     assert told(parsed) == [
         ("carrier_scanned", None, "02T13:10:00Z", "Ahmedabad"),
         ("exception", "carrier_damaged_parcel", "04T03:45:00Z", "Surat"),
+        ("cancelled", "carrier_reissued", "05T03:50:00Z", None),
     ]
+    assert [event.successor for event in parsed.events] == [None, None, "SA-550099"]
     assert (one(parsed, "carrier"), one(parsed, "tracking_number")) == ("shree_anjani", "SA-550012")
     assert one(parsed, "order_id") == "SHOP-1006"
     assert to_text(to_micros(one(parsed, "promised_delivery_ts"))) == "2026-03-07T18:30:00Z"
     assert (parsed.unknown, parsed.ignored) == ({"CLOUDED/": 1}, 1)
-    assert parsed.successors == (Successor("shree_anjani", "SA-550012", "shree_anjani", "SA-550099"),)
+    assert [said[:4] for said in parsed.successors] == [("shree_anjani", "SA-550012", "shree_anjani", "SA-550099")]
 
 
 @pytest.mark.parametrize("kind", ["aftership", "shiprocket", "delhivery", "generic"])
