@@ -5,7 +5,7 @@ import logging
 import time
 import traceback
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -77,7 +77,7 @@ class Site:
             Route("/act", desk.act, methods=["POST"], name="act"),
             Route("/live", desk.live, methods=["GET"], name="live"),
             Route("/static/{name}", _static, methods=["GET"], name="static"),
-            Route("/healthz", _health, methods=["GET"], name="health"),
+            Route("/healthz", self._health, methods=["GET"], name="health"),
             Route("/readyz", self._ready, methods=["GET"], name="ready"),
             Route("/metrics", self._metrics, methods=["GET"], name="metrics"),
         ]
@@ -109,14 +109,19 @@ class Site:
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        poller = asyncio.create_task(self.listeners.poll())
+        self._poller = asyncio.create_task(self.listeners.poll())
+        self._poller.add_done_callback(_say_fault)
         try:
             yield
         finally:
-            poller.cancel()
-            with suppress(asyncio.CancelledError):
-                await poller
+            self._poller.cancel()
+            await asyncio.gather(self._poller, return_exceptions=True)
             self.source.close()
+
+    async def _health(self, request: Request) -> Response:
+        # A poller that ended by a fault of its own leaves pages that look live and are not: begin anew.
+        ended = self._poller.done()
+        return Response(b"not live\n" if ended else b"ok\n", 503 if ended else 200, media_type="text/plain")
 
     async def _ready(self, request: Request) -> Response:
         await run_in_threadpool(self.source.queue_mark)
@@ -184,10 +189,7 @@ class Wrapped:
         except ClientDisconnect:
             status = 499
         except Exception as fault:
-            # Said by its name and place alone: its text may repeat what somebody sent.
-            last = traceback.extract_tb(fault.__traceback__)[-1]
-            where = f"{type(fault).__name__} at {Path(last.filename).name}:{last.lineno}"
-            LOG.error({"event": "failed", "why": where})
+            _say(fault)
         finally:
             # By the route's own name: a label is never made of what a stranger writes.
             page = getattr(scope.get("route"), "name", "none")
@@ -196,15 +198,23 @@ class Wrapped:
                 self.metrics.seconds.labels(page).observe(time.perf_counter() - began)
 
 
+def _say_fault(task: asyncio.Task[None]) -> None:
+    fault = None if task.cancelled() else task.exception()
+    if fault is not None:
+        _say(fault)
+
+
+def _say(fault: BaseException) -> None:
+    """Say a fault by its name and place alone: its text may repeat what somebody sent."""
+    last = traceback.extract_tb(fault.__traceback__)[-1]
+    LOG.error({"event": "failed", "why": f"{type(fault).__name__} at {Path(last.filename).name}:{last.lineno}"})
+
+
 async def _static(request: Request) -> Response:
     found = STATIC.get(request.path_params["name"])
     if found is None:
         raise Problem(404, "There is no such page.")
     return Response(found[0], media_type=found[1], headers={"cache-control": "public, max-age=31536000, immutable"})
-
-
-async def _health(request: Request) -> Response:
-    return Response(b"ok\n", media_type="text/plain")
 
 
 def _host(scope: Scope) -> str:

@@ -3,6 +3,7 @@
 import argparse
 import getpass
 import ipaddress
+import logging
 import secrets
 import socket
 import sys
@@ -107,6 +108,8 @@ def _serve(args: argparse.Namespace, config: DeskConfig) -> int:
     with _listen(args.listen) as listening:
         site = Site(_source(args, config), config, people, local=args.open)
         talk(LOG.name)
+        # A database that is away is told by /readyz and the metrics, not in a dozen lines a minute.
+        logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
         LOG.info({"event": "started", "host": args.listen.host, "port": args.listen.port})
         serve(site, listening)
     LOG.info({"event": "stopped"})

@@ -26,7 +26,7 @@ STATIC: dict[str, tuple[bytes, str]] = {
 ALERTS = {
     "pick_pack_delay": "Not packed in time",
     "label_scan_delay": "No carrier scan",
-    "last_mile_delay": "Silent since out for delivery",
+    "last_mile_delay": "Silent on last mile",
     "sla_at_risk": "Promise at risk",
     "sla_breached": "Promise broken",
     "exception": "Exception",

@@ -7,6 +7,8 @@ from playwright.sync_api import expect
 
 from schemas.alerts import KINDS, raised
 from schemas.fields import HOUR, MINUTE
+from services.desk.database import Database
+from services.desk.steps import read_step
 from services.desk.tokens import link
 from tests.builders import MONDAY, event
 from tests.services.desk.conftest import TRACK, clear, fill, tell, token
@@ -171,13 +173,25 @@ def test_a_desk_that_comes_back_is_found_again(chromium, database, tmp_path):
 def test_pages_fit_and_can_be_read(chromium, base, database, scheme, how):
     fill(database, 20, warehouse="a warehouse of a very long name without end")
     fill_long(database)
+    fill_kinds(database)
     with opened(chromium, base, color_scheme=scheme, **how) as page:
         for path in ("/", "/?kind=exception&q=t1", "/order?id=o1", f"/order?id={'o' * 200}", "/sign-in", "/nowhere",
                      link("", "t1", token("o1", "t1"))):  # fmt: skip
             page.goto(path)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+            assert page.evaluate(CUT) == 0, path
             assert page.evaluate(CONTRAST) == [], path
             assert page.evaluate(UNNAMED) == [], path
+
+
+def fill_kinds(database):
+    """Let there be an alert of each kind, some of them in somebody's hands."""
+    made = [raised("SO-1000001", "QH0000000001", kind, MONDAY + n * MINUTE, "evidence") for n, kind in enumerate(KINDS)]
+    tell(database, alerts=made)
+    source = Database(database)
+    ids = [one.alert_id for one in made[:4]]
+    source.act(read_step("acknowledge", ids, "Somebody Longname", "", ""))
+    source.act(read_step("assign", ids, "Somebody Longname", "Somebody Else", ""))
 
 
 def fill_long(database):
@@ -190,6 +204,7 @@ def fill_long(database):
     )
 
 
+CUT = "[...document.querySelectorAll('.wide')].filter((one) => one.scrollWidth > one.clientWidth + 1).length"
 CONTRAST = """() => {
     // WCAG 2.2, 1.4.3: the contrast of text with what is behind it is at least 4.5, of large text 3.
     const channel = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;

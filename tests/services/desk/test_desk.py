@@ -11,10 +11,11 @@ from schemas.alerts import raised
 from services.desk import config
 from services.desk.choice import Choice
 from services.desk.database import Database
+from services.desk.listeners import QUEUE
 from services.desk.passwords import hash_password
 from services.desk.people import COOKIE
 from tests.builders import MONDAY, event
-from tests.services.desk.conftest import clear, fill, tell
+from tests.services.desk.conftest import TRACK, clear, fill, tell
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -269,6 +270,18 @@ def test_a_database_that_is_away_gives_a_page_that_says_so(desk, tmp_path):
         assert browser.get("/readyz").status_code == 503
         assert browser.get("/healthz").status_code == 200
         assert browser.count("source_away") >= 2
+
+
+def test_a_poller_that_ended_by_a_fault_is_seen(desk, source, monkeypatch):
+    def fail():
+        raise RuntimeError("a fault of our own")
+
+    with desk(source, TRACK + '[limits]\npoll = "0.01 s"\n') as browser:
+        assert browser.get("/healthz").status_code == 200
+        monkeypatch.setattr(source, "queue_mark", fail)
+        browser.client.portal.call(browser.site.listeners.join, QUEUE, "", "a")
+        while browser.get("/healthz").status_code == 200:
+            pass
 
 
 def test_metrics_are_labelled_by_pages_and_not_by_what_strangers_write(anna):
