@@ -4,6 +4,7 @@ import datetime
 import itertools
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from pipelines.query import FOLDER, VIEWS, ask, choose_period, open_lake
@@ -55,12 +56,12 @@ FROM_FILES = ("hub_scans", "first_scan_ts", "hub_legs", "hub_minutes")
 BLAME = ("late_by_shipper", "late_by_carrier", "late_by_customer", "late_by_external")
 
 
-def test_parcels_have_the_columns_of_a_shipment_that_events_alone_tell(lake):
+def test_parcels_have_the_columns_of_a_shipment_that_events_alone_tell_and_the_successor(lake):
     with open_lake(lake.path) as db:
         answer = ask(db, "from parcels")
     wanted = [field for field in arrow_schema(Shipment) if field.name not in (*FROM_FILES, *BLAME)]
-    assert answer.schema.names == [field.name for field in wanted]
-    assert answer.schema.types == [field.type for field in wanted]
+    assert answer.schema.names == [*(field.name for field in wanted), "successor"]
+    assert answer.schema.types == [*(field.type for field in wanted), pa.string()]
 
 
 def test_order_status_begins_with_the_columns_it_always_had(lake):

@@ -1,6 +1,5 @@
 -- parcels: one row a parcel (order_id, tracking_number), concluded from its events and the horizon alone.
 --   customer_id … currency         of the earliest event, by (event_ts, event_id), that tells it
---   successor                      the waybill that took the place of this one, by the earliest event that tells it
 --   declared_value                 the highest one told
 --   first_event_ts, last_event_ts, events   of all its events
 --   picked_at … returned_at        earliest time of the stage
@@ -13,6 +12,7 @@
 --   outcome                        where the promise stands at the horizon: on_time, late, no_promise, breached, at_risk,
 --                                  on_track, or the stage that ended it: cancelled, failed, lost, return_started, returned
 --   late_minutes                   how far the delivery, or the wait for it until now, exceeds the promise; null if not
+--   successor                      the waybill that took the place of this one, by the earliest event that tells it
 --
 -- pieces.settled: journeys that are known without looking at their events, as rows like those of pieces.journeys.
 create view if not exists pieces.settled as from pieces.journeys where false;
@@ -77,9 +77,9 @@ select
     latest_promised_delivery_ts,
     current_stage,
     outcome,
-    successor,
     case outcome
         when 'late' then minutes_between(promised_delivery_ts, delivered_at)
         when 'breached' then minutes_between(promised_delivery_ts, horizon())
-    end as late_minutes
+    end as late_minutes,
+    successor
 from outcomes;

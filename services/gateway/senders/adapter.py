@@ -95,7 +95,8 @@ class Adapter(ABC, Generic[Chosen]):
         for said in self.read(body):
             if isinstance(said, Successor):
                 known = successors.setdefault(said[:4], said)
-                # What several entries say has been so since the newest of them at the latest.
+                # What several entries say has been so since the newest of them at the latest. When more entries come it
+                # is told anew, as of later: the first time counts.
                 successors[said[:4]] = max(known, said, key=lambda one: one.ts or 0)
             elif said is None:
                 ignored += 1

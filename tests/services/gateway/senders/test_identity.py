@@ -33,6 +33,12 @@ def ids(parsed):
     return [event.event_id for event in parsed.events]
 
 
+def parts(parsed):
+    """Give the ids of the events that entries tell, and the times of the reissues."""
+    told = [event.event_id for event in parsed.events if event.successor is None]
+    return told, [event.event_ts for event in parsed.events if event.successor is not None]
+
+
 @given(one=SCANS, other=SCANS)
 def test_two_entries_have_one_id_only_if_they_say_the_same(one, other):
     first, second = (ADAPTER._event(scan, "delivered", None, NOW).event_id for scan in (one, other))
@@ -68,17 +74,23 @@ def test_the_same_body_later_gives_the_same_ids(kind):
 )
 def test_a_history_that_grows_gives_the_ids_it_gave_before(kind, way):
     sender = TRIALS[kind].sender(NEW)
-    whole = set(ids(sender.parse(fixture(kind), NOW)))
     payload = json.loads(fixture(kind))
     holder = payload
     for step in way[:-1]:
         holder = holder[step]
     history = holder[way[-1]]
+    whole, reissued = parts(sender.parse(fixture(kind), NOW))
+    so_far = []
     for length in range(len(history)):
         holder[way[-1]] = history[:length]
-        assert set(ids(sender.parse(json.dumps(payload).encode(), NOW))) <= whole
+        found, times = parts(sender.parse(json.dumps(payload).encode(), NOW))
+        assert set(found) <= set(whole)
+        so_far += times
+    # A reissue has no time of its own: of those told the first is the earliest, which counts.
+    assert [*so_far, *reissued] == sorted([*so_far, *reissued])
     holder[way[-1]] = random.Random(0).sample(history, len(history)) + history
-    assert sorted(ids(sender.parse(json.dumps(payload).encode(), NOW))) == sorted(whole)
+    again, times = parts(sender.parse(json.dumps(payload).encode(), NOW))
+    assert (sorted(again), times) == (sorted(whole), reissued)
 
 
 @pytest.mark.parametrize(
