@@ -11,13 +11,14 @@ import rich
 from pipelines.arguments import up_to
 from scripts.benchmarks.live import bench_live
 from scripts.benchmarks.nightly import bench_nightly
+from scripts.benchmarks.reports import Measured, bench_reports
 
 
 def main() -> None:
     """Run one benchmark; the last line is one JSON object."""
     parser = argparse.ArgumentParser(prog="scripts/bench")
-    parser.add_argument("name", choices=["live", "nightly"])
-    parser.add_argument("--events", type=up_to(100_000_000), default=1_000_000, help="live events")
+    parser.add_argument("name", choices=["live", "nightly", "reports"])
+    parser.add_argument("--events", type=up_to(100_000_000), help="live events; default 1 million, of `reports` 10")
     parser.add_argument("--scans", type=up_to(100_000_000), default=5_000_000, help="hub scans, of `nightly`")
     parser.add_argument("--json", action="store_true", help="print the JSON object alone")
     args = parser.parse_args()
@@ -25,13 +26,19 @@ def main() -> None:
     if args.json:
         rich.get_console().quiet = True
     try:
-        if args.name == "live":
-            measured = bench_live(work, args.events)
-        else:
-            measured = bench_nightly(work, args.scans, args.events)
-        print(json.dumps(measured))
+        print(json.dumps(_measure(args, work)))
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _measure(args: argparse.Namespace, work: Path) -> dict[str, float] | Measured:
+    match args.name:
+        case "live":
+            return bench_live(work, args.events or 1_000_000)
+        case "nightly":
+            return bench_nightly(work, args.scans, args.events or 1_000_000)
+        case _:
+            return bench_reports(work, args.events or 10_000_000)
 
 
 if __name__ == "__main__":
