@@ -96,9 +96,9 @@ def write_files(scans: pa.Table, drop: Path) -> int:
     return rows
 
 
-def prepare(shop: Path, scans: int, events: int, *, moves: bool = False) -> None:
+def prepare(shop: Path, scans: int, events: int) -> None:
     """Draw a shop: its files to `drop`, its events to the lake `live`, and the number of both to `counts.json`."""
-    drawn = draw(scans, events, moves=moves)
+    drawn = draw(scans, events)
     lines = write_files(drawn.scans, shop / "drop")
     lake = Lake(shop / "live").check(create=True)
     append(lake, EVENTS, drawn.events)
@@ -108,4 +108,4 @@ def prepare(shop: Path, scans: int, events: int, *, moves: bool = False) -> None
 
 
 if __name__ == "__main__":
-    prepare(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), moves="moves" in sys.argv[4:])
+    prepare(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
