@@ -106,7 +106,8 @@ _SHIPMENTS = f"""select {
     )
 } from parcels p"""
 _SCANS = """select carrier, tracking_number, event_ts as scan_ts, stage as code,
-    'H' || hash(tracking_number) % 40 as hub, stage, null::varchar as reason, 'file' as source from events where stage in ('hub_in', 'in_transit', 'hub_out')"""
+    'H' || hash(tracking_number) % 40 as hub, stage, null::varchar as reason, 'file' as source
+    from events where stage in ('hub_in', 'in_transit', 'hub_out')"""
 _LEGS = """select carrier, tracking_number, 'H' || hash(tracking_number) % 40 as hub, hub_in_at as in_ts,
     hub_out_at as out_ts, false as in_inferred, false as out_inferred, 2 as scans,
     minutes_between(hub_in_at, hub_out_at) as dwell_minutes from parcels where hub_in_at is not null"""
