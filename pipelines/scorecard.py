@@ -13,7 +13,7 @@ from markupsafe import Markup
 from pipelines import charts
 from pipelines.arguments import day
 from pipelines.query import ask, choose_period, open_lake
-from pipelines.render import Answer, for_people, page, table_of, write_whole
+from pipelines.render import Answer, for_people, page, plain, table_of, write_whole
 from pipelines.report import REPORTS, add_horizon, check_period, glossary_of, period, time_told, title_of
 from schemas.fields import Micros
 
@@ -145,8 +145,8 @@ def _panel(db: duckdb.DuckDBPyConnection, panel: Panel, step: str) -> dict[str, 
 
 
 def _shown(value: Any) -> Any:  # noqa: ANN401
-    """Give text as people are shown it: control characters do not get into a chart."""
-    return for_people(value) if isinstance(value, str) else value
+    """Give a value as a chart takes it: control characters do not get into one, nor do times that it cannot read."""
+    return for_people(value) if isinstance(value, str) else plain(value)
 
 
 def _figure(figure: Figure, now: Row, before: Row) -> dict[str, str]:

@@ -13,14 +13,15 @@ from scripts.benchmarks.gateway import bench_gateway
 from scripts.benchmarks.latency import bench_latency
 from scripts.benchmarks.live import bench_live
 from scripts.benchmarks.nightly import bench_nightly
+from scripts.benchmarks.reports import Measured, bench_reports
 from scripts.benchmarks.soak import bench_soak
 
 
 def main() -> None:
     """Run one benchmark; the last line is one JSON object."""
     parser = argparse.ArgumentParser(prog="scripts/bench")
-    parser.add_argument("name", choices=["live", "nightly", "latency", "soak", "gateway"])
-    parser.add_argument("--events", type=up_to(100_000_000), default=1_000_000, help="live events")
+    parser.add_argument("name", choices=["live", "nightly", "reports", "latency", "soak", "gateway"])
+    parser.add_argument("--events", type=up_to(100_000_000), help="live events; default 1 million, of `reports` 10")
     parser.add_argument("--scans", type=up_to(100_000_000), default=5_000_000, help="hub scans, of `nightly`")
     parser.add_argument(
         "--seconds", type=up_to(86_400), help="of each load, of `latency` (60), `soak` (300) and `gateway` (10)"
@@ -31,17 +32,19 @@ def main() -> None:
     if args.json:
         rich.get_console().quiet = True
     try:
-        print(json.dumps(_measured(work, args)))
+        print(json.dumps(_measure(args, work)))
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _measured(work: Path, args: argparse.Namespace) -> dict[str, float]:
+def _measure(args: argparse.Namespace, work: Path) -> dict[str, float] | Measured:
     match args.name:
         case "live":
-            return bench_live(work, args.events)
+            return bench_live(work, args.events or 1_000_000)
         case "nightly":
-            return bench_nightly(work, args.scans, args.events)
+            return bench_nightly(work, args.scans, args.events or 1_000_000)
+        case "reports":
+            return bench_reports(work, args.events or 10_000_000)
         case "latency":
             return bench_latency(work, args.seconds or 60)
         case "soak":

@@ -54,8 +54,8 @@ class Shop(NamedTuple):
     parcels: int
 
 
-def draw(scans: int, events: int, seed: int = 1) -> Shop:
-    """Draw a shop of about so many scans and live events."""
+def draw(scans: int, events: int, seed: int = 1, *, moves: bool = False) -> Shop:
+    """Draw a shop of about so many scans and live events; with `moves`, movement between hubs comes live as well."""
     rng = np.random.default_rng(seed)
     parcels = max(int(events / EVENTS_A_PARCEL), 1)
     strays = parcels // 300
@@ -63,7 +63,7 @@ def draw(scans: int, events: int, seed: int = 1) -> Shop:
     journeys = _journeys(rng, parcels + strays, legs)
     told, filed = [], []
     for one in journeys:
-        live, batch = _sides(rng, one, parcels)
+        live, batch = _sides(rng, one, parcels, moves=moves)
         told.append(live)
         filed.append(batch)
     return Shop(_events(rng, told, parcels), _scans(rng, filed), parcels)
@@ -140,7 +140,7 @@ _SHOP = ("picked", "packed", "labeled", "cancelled")
 _MOVES = ("hub_in", "in_transit", "hub_out")
 
 
-def _sides(rng: np.random.Generator, one: Sightings, parcels: int) -> tuple[Sightings, Sightings]:
+def _sides(rng: np.random.Generator, one: Sightings, parcels: int, *, moves: bool) -> tuple[Sightings, Sightings]:
     """Give what comes live of a stage, and what the files tell of it."""
     sure = one.reason < 0
     one = one._replace(reason=np.where(sure, -1 - one.reason, one.reason))
@@ -149,7 +149,7 @@ def _sides(rng: np.random.Generator, one: Sightings, parcels: int) -> tuple[Sigh
     if one.stage in _SHOP:
         return _only(one, known & in_time), _only(one, np.zeros(len(known), np.bool_))
     if one.stage in _MOVES:
-        return _only(one, np.zeros(len(known), np.bool_)), _only(one, in_time)
+        return _only(one, known & in_time & moves), _only(one, in_time)
     luck = np.where(sure, 1.0, rng.random(len(known)))
     apart = rng.integers(30 * 60, 90 * 60, len(known)) * SECOND
     shift = rng.integers(-120, 120, len(known)) * SECOND

@@ -56,6 +56,7 @@ def fill(lake, **said):
     put(lake, "events", *events)
     carrier = said.get("carrier", "acme")
     put(lake, "hub_legs", HubLeg(carrier, "T1", said.get("hub", "H"), START, START + HOUR, False, False, 2, 60.0))
+    put(lake, "hub_legs", HubLeg(carrier, "T2", said.get("hub", "H"), START, None, False, False, 1, None))
     known = dict.fromkeys(Shipment.__struct_fields__) | {
         "order_id": "L0", "tracking_number": "T1", "carrier": carrier, "first_event_ts": START, "last_event_ts": START,
         "events": 1, "hub_scans": 0, "hub_legs": 0, "attempts_failed": 0, "exceptions": 0, "current_stage": "delivered",

@@ -3,6 +3,7 @@
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 from deltalake import DeltaTable
 
@@ -162,6 +163,11 @@ def test_the_live_tables_are_left_alone(lake):
         assert len(held(lake, EVENTS)) == 3
 
 
+def told(night):
+    """Give a night without the time at which it was finished."""
+    return msgspec.structs.replace(night, finished=0)
+
+
 def test_a_night_is_the_old_one_until_it_is_the_new_one(lake, monkeypatch):
     old, new = Night({"hub_legs": 1}, {"events": 3}, 5, "a"), Night({"hub_legs": 2}, {"events": 4}, 6, "b")
     finish(lake, old)
@@ -169,9 +175,9 @@ def test_a_night_is_the_old_one_until_it_is_the_new_one(lake, monkeypatch):
         patch.setattr(Path, "replace", fail)
         with pytest.raises(KeyboardInterrupt):
             finish(lake, new)
-    assert lake.night() == old
+    assert told(lake.night()) == old
     finish(lake, new)
-    assert lake.night() == new
+    assert told(lake.night()) == new
 
 
 def test_readers_meanwhile_see_whole_nights_alone(lake):
@@ -181,7 +187,7 @@ def test_readers_meanwhile_see_whole_nights_alone(lake):
     writer.start()
     found = []
     while writer.is_alive():
-        found.append(lake.night())
+        found.append(told(lake.night()))
     writer.join()
     assert [night for night in found if night != nights[night.horizon]] == []
     assert found == sorted(found, key=lambda night: night.horizon)
