@@ -144,7 +144,9 @@ def _bind_terms(db: duckdb.DuckDBPyConnection, policy: Policy, costs: Costs) -> 
     )
     db.execute(f"create macro unit_costs() as {{{priced}}}")
     db.execute(f"create macro high_value() as {_literal(policy.visits.high_value)}")
-    db.execute(f"create macro is_fed(event_id, order_id, tracking_number, stage, event_ts) as {is_fed()}")
+    # A case, so that only what begins like such an id is hashed.
+    fed = f"case when event_id like 'scan-%' then {is_fed()} else false end"
+    db.execute(f"create macro is_fed(event_id, order_id, tracking_number, stage, event_ts) as {fed}")
 
 
 def _literal(value: float | str) -> str:
