@@ -15,6 +15,7 @@ from tests.services.desk.conftest import TRACK, fill, tell, token
 from tests.services.desk.running import serving
 
 KEPT = hash_password("right", 10)
+"""Another one each time: in parameters it would name the tests by chance, so there it is @KEPT@."""
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def run(tmp_path, capsys):
     def running(*words, config=None):
         more = []
         if config is not None:
-            (tmp_path / "desk.toml").write_text(config)
+            (tmp_path / "desk.toml").write_text(config.replace("@KEPT@", KEPT))
             more = ["--config", str(tmp_path / "desk.toml")]
         code = main(["desk", *words, *more])
         told = capsys.readouterr()
@@ -46,14 +47,14 @@ def run(tmp_path, capsys):
         (["--open"], None, "Say where parcels are told of"),
         (["--open", "--outbox", "none.db"], None, "There is no file none.db"),
         (["--open", "--listen", "0.0.0.0:8090"], None, "--open lets anybody in"),
-        (["--open"], f'[users]\nanna = "{KEPT}"\n', "--open lets anybody in"),
+        (["--open"], '[users]\nanna = "@KEPT@"\n', "--open lets anybody in"),
         (["--open"], "[proxy]\nuser = 'X-User'\n", "--open lets anybody in"),
-        ([], f'[users]\nanna = "{KEPT}"\n', "must name the variable of a secret"),
-        ([], f'secret = "NOT_SET"\n[users]\nanna = "{KEPT}"\n', "The environment variable NOT_SET"),
-        ([], f'secret = "SHORT"\n[users]\nanna = "{KEPT}"\n', "fewer than 32 letters"),
+        ([], '[users]\nanna = "@KEPT@"\n', "must name the variable of a secret"),
+        ([], 'secret = "NOT_SET"\n[users]\nanna = "@KEPT@"\n', "The environment variable NOT_SET"),
+        ([], 'secret = "SHORT"\n[users]\nanna = "@KEPT@"\n', "fewer than 32 letters"),
         ([], "[users]\nanna = 'plain'\n", "no hash"),
-        ([], f'[users]\n"a\\u0000" = "{KEPT}"\n', "cannot be"),
-        ([], f'[users]\nanna = "{KEPT}"\n[proxy]\nuser = "X-User"\n', "not by both"),
+        ([], '[users]\n"a\\u0000" = "@KEPT@"\n', "cannot be"),
+        ([], '[users]\nanna = "@KEPT@"\n[proxy]\nuser = "X-User"\n', "not by both"),
         ([], "[proxy]\naddresses = ['nowhere']\nuser = 'X-User'\n", "addresses cannot be used"),
         (["--open"], TRACK + 'zone = "Nowhere/Town"\n', "There is no zone"),
         (["--open"], TRACK + 'zone = "../../etc/passwd"\n', "There is no zone"),
