@@ -19,6 +19,7 @@ COMMANDS = {
     "carriers": "pipelines.carriers",
     "report": "pipelines.report",
     "sql": "pipelines.sql",
+    "views": "pipelines.view_script",
     "explain": "pipelines.explain",
     "maintain": "pipelines.maintain",
     "relay": "services.relay.command",

@@ -12,7 +12,7 @@
 --   outcome                        where the promise stands at the horizon: on_time, late, no_promise, breached, at_risk,
 --                                  on_track, or the stage that ended it: cancelled, failed, lost, return_started, returned
 --   late_minutes                   how far the delivery, or the wait for it until now, exceeds the promise; null if not
-create view parcels as
+create or replace view parcels as
 with journeys as (
     select
         order_id,
