@@ -20,6 +20,7 @@ COMMANDS = {
     "report": "pipelines.report",
     "sql": "pipelines.sql",
     "views": "pipelines.view_script",
+    "export": "pipelines.export",
     "explain": "pipelines.explain",
     "maintain": "pipelines.maintain",
     "relay": "services.relay.command",

@@ -179,16 +179,20 @@ def test_a_real_terminal(db, lake, state):
 
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as running:
         os.close(theirs)
-        await_text("milepost>")
-        os.write(ours, b"select 6 * 7\r")
-        await_text("...>")
-        os.write(ours, b"as answer, upper(milestone) as m from first_m\t")
-        await_text("first_milestones")
-        os.write(ours, b";\r")
-        await_text("answer,m\r\n42,PICKED\r\n")
-        os.write(ours, b"selekt;\r")
-        await_text("Parser Error")
-        os.write(ours, b"\x04")
-        assert running.wait(60) == 0
-    os.close(ours)
+        try:
+            await_text("milepost>")
+            os.write(ours, b"select 6 * 7\r")
+            await_text("...>")
+            os.write(ours, b"as answer, upper(milestone) as m from first_m\t")
+            shown = ""
+            await_text("ilestones")
+            os.write(ours, b";\r")
+            await_text("answer,m\r\n42,PICKED\r\n")
+            os.write(ours, b"selekt;\r")
+            await_text("Parser Error")
+            os.write(ours, b"\x04")
+            assert running.wait(60) == 0
+        finally:
+            running.kill()
+            os.close(ours)
     assert "Traceback" not in shown
