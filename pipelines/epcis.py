@@ -1,8 +1,8 @@
 """Events as an EPCIS 2.0 document (ISO/IEC 19987) in JSON-LD, in the words of `schemas.epcis`.
 
-Parcels, places and orders are named by URIs in a namespace of the user's, after the templates of CBV 2.0 (section 8) for
-private ones: `PREFIX/obj/…`, `PREFIX/loc/…`, `PREFIX/bt/…`, or with colons where the prefix is a URN. No SSCC is known.
-Nothing of the customer is told.
+Parcels, places and orders are named by URIs in a namespace of the user's, after the templates of CBV 2.0 (section 8)
+for private ones: `PREFIX/obj/…`, `PREFIX/loc/…`, `PREFIX/bt/…`, or with colons where the prefix is a URN. No SSCC is
+known. Nothing of the customer is told.
 """
 
 import datetime
@@ -29,7 +29,8 @@ with told as (
 filed as (
     select
         md5(concat_ws('|', p.order_id, h.carrier, h.tracking_number, h.stage, h.hub, epoch_us(h.scan_ts))) as event_id,
-        p.order_id, h.tracking_number, h.stage, h.scan_ts as event_ts, null as reason, h.hub, null as warehouse_id, h.carrier
+        p.order_id, h.tracking_number, h.stage, h.scan_ts as event_ts, null as reason, h.hub, null as warehouse_id,
+        h.carrier
     from (select distinct carrier, tracking_number, stage, hub, scan_ts from hub_scans) h
     -- Of orders that had one waybill number, it is the one whose parcel was under way.
     asof join (from parcels where carrier is not null) p

@@ -20,16 +20,20 @@ from tests.pipelines.lakes import put
 
 PREFIX = "https://id.example.com/parcels"
 SCHEMA = Path(__file__).parents[2] / "scripts" / "epcis" / "lib" / "EPCISDocument.schema.json"
-STEPS = """accepting arriving assembling collecting commissioning consigning creating_class_instance cycle_counting
+STEPS = frozenset(
+    """accepting arriving assembling collecting commissioning consigning creating_class_instance cycle_counting
     decommissioning departing destroying disassembling dispensing encoding entering_exiting holding inspecting installing
     killing loading other packing picking receiving removing repackaging repairing replacing reserving retail_selling
     sampling sensor_reporting shipping staging_outbound stock_taking stocking storing transporting unloading unpacking
-    void_shipping""".split()
+    void_shipping""".split()  # noqa: SIM905
+)
 """Of CBV 2.0, section 7.1."""
-DISPOSITIONS = """active available completeness_inferred completeness_verified conformant container_closed container_open
+DISPOSITIONS = frozenset(
+    """active available completeness_inferred completeness_verified conformant container_closed container_open
     damaged destroyed dispensed disposed encoded expired in_progress in_transit inactive mismatch_class mismatch_instance
     mismatch_quantity needs_replacement no_pedigree_match non_conformant non_sellable_other partially_dispensed recalled
-    reserved retail_sold returned sellable_accessible sellable_not_accessible stolen unavailable unknown""".split()
+    reserved retail_sold returned sellable_accessible sellable_not_accessible stolen unavailable unknown""".split()  # noqa: SIM905
+)
 """Of CBV 2.0, section 7.2."""
 NASTY = "o/1 ü?#:%\"'<"
 
@@ -219,8 +223,8 @@ def test_a_day_or_a_parcel_can_be_chosen(lake, exported, by_schema, capsys):
 
 def test_every_word_is_one_of_the_vocabulary():
     words = [*WORDINGS.values(), DAMAGED, HELD]
-    assert {one.biz_step for one in words} <= set(STEPS)
-    assert {one.disposition for one in words} - {None} <= set(DISPOSITIONS)
+    assert {one.biz_step for one in words} <= STEPS
+    assert {one.disposition for one in words} - {None} <= DISPOSITIONS
     assert set(WORDINGS) <= set(STAGES)
 
 
