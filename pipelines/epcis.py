@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from typing import IO, Any
 from urllib.parse import quote
 
+import msgspec
+
 from schemas.epcis import HELD, Wording, wording
 
 CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
@@ -122,7 +124,7 @@ def write_document(
         if event is None:
             left_out[row["stage"]] += 1
         else:
-            sink.write((",\n" if count else "\n") + json.dumps(event, ensure_ascii=False))
+            sink.write((",\n" if count else "\n") + msgspec.json.encode(event).decode())
             count += 1
     sink.write("\n]}}\n")
     return count, left_out
