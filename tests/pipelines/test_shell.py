@@ -171,6 +171,7 @@ def test_a_real_terminal(db, lake, state):
     shown = ""
 
     def await_text(wanted):
+        # What is typed before the next prompt would be the terminal's, not the shell's: prompts are awaited, too.
         nonlocal shown
         while wanted not in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown):
             ready, _, _ = select.select([ours], [], [], 60)
@@ -188,8 +189,12 @@ def test_a_real_terminal(db, lake, state):
             await_text("ilestones")
             os.write(ours, b";\r")
             await_text("answer,m\r\n42,PICKED\r\n")
+            shown = shown.partition("42,PICKED")[2]
+            await_text("milepost>")
             os.write(ours, b"selekt;\r")
             await_text("Parser Error")
+            shown = shown.partition("Parser Error")[2]
+            await_text("milepost>")
             os.write(ours, b"\x04")
             assert running.wait(60) == 0
         finally:
