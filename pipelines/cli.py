@@ -20,6 +20,8 @@ COMMANDS = {
     "report": "pipelines.report",
     "scorecard": "pipelines.scorecard",
     "sql": "pipelines.sql",
+    "views": "pipelines.view_script",
+    "export": "pipelines.export",
     "explain": "pipelines.explain",
     "maintain": "pipelines.maintain",
     "relay": "services.relay.command",

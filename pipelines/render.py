@@ -30,7 +30,9 @@ from pipelines.errors import UsageError
 
 FORMATS = ("table", "json", "csv", "html")
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Signs by which a spreadsheet tells a formula from text."""
+
 _PADDING = 2
 
 
@@ -132,7 +134,7 @@ def harmless(text: str) -> str:
     >>> harmless("=1+1"), harmless("1+1")
     ("'=1+1", '1+1')
     """
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def as_html(answer: Answer) -> str:

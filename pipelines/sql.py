@@ -4,7 +4,8 @@ import argparse
 import dataclasses
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import duckdb
 import pyarrow as pa
@@ -13,11 +14,8 @@ from pipelines.errors import QueryError, UsageError
 from pipelines.query import first_line, open_lake
 from pipelines.render import FORMATS, Answer, show
 from pipelines.report import add_horizon, time_told, travels
+from pipelines.statements import says_something, statements
 
-_QUIET = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$|--[^\n]*|/\*.*?\*/""", re.DOTALL)
-"""What may hold a semicolon that ends nothing: text, quoted names, comments."""
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-_OPEN = re.compile(r"""['"]|\$\$|/\*""")
 _EXPLAIN = re.compile(r"\s*explain\b(?:\s+analyze\b)?(?:\s*\([^)]*\))?", re.IGNORECASE)
 _ASKS = (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI)
 """MULTI is what PIVOT becomes."""
@@ -44,21 +42,23 @@ def answer(db: duckdb.DuckDBPyConnection, query: str) -> Answer:
     return Answer(rows)
 
 
-def statements(lines: Iterable[str]) -> Iterator[str]:
-    r"""Split lines into statements, each up to a semicolon or the end of it all; empty ones are left out.
+def answer_unless_stopped(db: duckdb.DuckDBPyConnection, query: str) -> Answer:
+    """Answer one query, as `answer` does, but let Ctrl-C end it.
 
-    >>> list(statements(["select 1; select ';\n", "'; -- done;\n"]))
-    ['select 1;', " select ';\n';"]
+    Raises:
+        KeyboardInterrupt: it was ended; the connection can be asked again.
     """
-    begun = ""
-    for line in lines:
-        begun += line
-        while (end := _end(begun)) is not None:
-            if _says_something(begun[:end]):
-                yield begun[:end]
-            begun = begun[end:]
-    if _says_something(begun):
-        yield begun
+    # DuckDB itself looks for Ctrl-C too seldom; Python's main thread only while it does not wait for DuckDB.
+    with ThreadPoolExecutor(1) as aside:
+        answered = aside.submit(answer, db, query)
+        try:
+            return answered.result()
+        except KeyboardInterrupt:
+            while not answered.done():
+                # What has not begun cannot be interrupted, hence again.
+                db.interrupt()
+                wait([answered], timeout=0.05)
+            raise
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -72,35 +72,25 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.query is not None and not _says_something(arguments.query):
+    if arguments.query is not None and not says_something(arguments.query):
         raise UsageError("The query is empty.")
     with open_lake(arguments.lake, arguments.horizon, as_of=arguments.as_of) as db:
         note = time_told(db, arguments.as_of) if travels(arguments.horizon, arguments.as_of) else ""
+
+        def tell(query: str) -> None:
+            show(dataclasses.replace(answer_unless_stopped(db, query), note=note), arguments.format)
+
         if arguments.query is not None:
-            show(dataclasses.replace(answer(db, arguments.query), note=note), arguments.format)
+            tell(arguments.query)
         elif sys.stdin.isatty():
-            _converse(db, arguments.format)
+            # Most questions come in the command line, and need not wait until the shell is loaded.
+            from pipelines.shell import converse
+
+            converse(db, tell)
         else:
             for query in statements(_piped()):
-                show(dataclasses.replace(answer(db, query), note=note), arguments.format)
+                tell(query)
     return 0
-
-
-def _converse(db: duckdb.DuckDBPyConnection, form: str) -> None:
-    """Answer what is typed, until the end of input; a wrong query is told and forgotten."""
-    names = bound_names(db)
-    _complete_names(names)
-    print(f"Tables and views: {', '.join(names)}. End a query with ; and leave with Ctrl-D.")
-    for query in statements(_typed()):
-        try:
-            show(answer(db, query), form)
-        except (QueryError, UsageError) as fault:
-            print(fault, file=sys.stderr)
-
-
-def bound_names(db: duckdb.DuckDBPyConnection) -> list[str]:
-    """Give the names of all tables and views."""
-    return [name for (name,) in db.sql("select name from (show tables) order by name").fetchall()]
 
 
 def _piped() -> Iterator[str]:
@@ -111,44 +101,6 @@ def _piped() -> Iterator[str]:
             yield line
     except UnicodeError as fault:
         raise QueryError("What comes by standard input is no UTF-8.") from fault
-
-
-def _typed() -> Iterator[str]:
-    while True:
-        try:
-            yield input("milepost> ") + "\n"
-        except EOFError:
-            print()
-            return
-
-
-def _complete_names(names: list[str]) -> None:
-    try:
-        import readline
-    except ImportError:  # No such thing on this system: typing works without it.
-        return
-
-    def complete(begun: str, state: int) -> str | None:
-        fitting = [name for name in names if name.startswith(begun)]
-        return fitting[state] if state < len(fitting) else None
-
-    readline.set_completer(complete)
-    readline.parse_and_bind("tab: complete")
-
-
-def _end(text: str) -> int | None:
-    """Give where the first statement ends, behind its semicolon; None while it is not complete."""
-    bare = _QUIET.sub(_blank, text)
-    end, still_open = bare.find(";"), _OPEN.search(bare)
-    return None if end < 0 or (still_open and still_open.start() < end) else end + 1
-
-
-def _says_something(text: str) -> bool:
-    return bool(_COMMENT.sub("", text).strip("; \t\r\n"))
-
-
-def _blank(match: re.Match[str]) -> str:
-    return " " * len(match[0])
 
 
 def _only_asks(db: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> bool:

@@ -11,7 +11,10 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 FLINK = ("flink/setup", "flink/run", "flink/cluster")
-SCRIPTS = [ROOT / ".ci/run", *(ROOT / "scripts" / name for name in ("check", "demo", "setup", "test", "bench", *FLINK))]
+SCRIPTS = [
+    ROOT / ".ci/run",
+    *(ROOT / "scripts" / name for name in ("check", "demo", "setup", "test", "bench", "epcis/setup", *FLINK)),
+]
 PIN = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
 
 

@@ -3,7 +3,7 @@
 --   state, state_ts          raised (since due_ts), or cleared (when the awaited came, late)
 --   evidence                 what shows it
 --   carrier, warehouse_id    of the parcel; null where its events are not in the lake
-create view current_alerts as
+create or replace view current_alerts as
 select
     order_id,
     tracking_number,

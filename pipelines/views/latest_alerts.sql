@@ -1,5 +1,5 @@
 -- latest_alerts: each alert ever raised, in the latest state of its life: raised, then cleared, then retracted.
-create view latest_alerts as
+create or replace view latest_alerts as
 select *
 from alerts
 -- More evidence can only move an alert forward in its life, whenever it came in.

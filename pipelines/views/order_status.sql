@@ -5,7 +5,7 @@
 --   pick_to_pack_minutes            packed_at - picked_at, as the scans say it: negative if they are out of order
 --   label_to_scan_minutes           carrier_scanned_at - labeled_at: from label to scan, likewise
 --   after these                     more of parcels, and sla_status at the horizon
-create view order_status as
+create or replace view order_status as
 select
     order_id,
     tracking_number,

@@ -24,7 +24,7 @@
 --   overdue                  open parcels whose first promise has passed
 --   open                     parcels still awaited: no closing stage
 --   parcels                  all parcels
-create macro scorecard(keys) as table
+create or replace macro scorecard(keys) as table
 select
     columns(lambda name: name in keys),
 

@@ -2,7 +2,7 @@
 --   check_ts              the horizon: the time for which this holds
 --   hours_until_promise   promised_delivery_ts - check_ts, negative once it has passed
 --   sla_status            on_time, late, no_promise, breached, at_risk, on_track, or the stage that ended the wait
-create view sla_status as
+create or replace view sla_status as
 select
     order_id,
     tracking_number,

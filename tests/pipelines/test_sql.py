@@ -137,20 +137,3 @@ def test_the_first_wrong_statement_ends_a_script(lake, monkeypatch, capsys):
     with pytest.raises(QueryError):
         run(lake, "--format", "csv")
     assert capsys.readouterr().out == "a\n1\n"
-
-
-def test_on_a_terminal_a_wrong_query_is_told_and_forgotten(lake, monkeypatch, capsys):
-    lines = iter(["selekt;", "select 7 as", "seven;"])
-
-    def typed(prompt):
-        line = next(lines, None)
-        if line is None:
-            raise EOFError
-        return line
-
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("builtins.input", typed)
-    assert run(lake, "--format", "csv") == 0
-    shown = capsys.readouterr()
-    assert "seven\n7\n" in shown.out and "parcels" in shown.out
-    assert "selekt" in shown.err

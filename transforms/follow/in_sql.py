@@ -3,7 +3,7 @@
 The SQL files beside this one build on the relation `events`, and on what `bind_rules` binds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import duckdb
@@ -17,33 +17,49 @@ RULES = ("spans", "journeys", "parcels")
 
 
 def bind_rules(db: duckdb.DuckDBPyConnection, horizon: Micros, policy: Policy) -> None:
-    """Bind the rules over the relation `events` that the connection has.
-
-    It binds the table `stages` (stage, rank, closing, critical, carriers), the macros `horizon()`,
-    `at_risk_limit(carrier, warehouse)`, `pick_pack_limit`, `label_scan_limit` and those of `spans.sql`, and the view
-    `parcels`.
+    """Bind the rules over the relation `events` that the connection has; see `rules`.
 
     Args:
         db: a connection that has `events`.
         horizon: the time up to which the world is known.
         policy: the limits.
     """
-    db.execute("""create table stages (
-            stage varchar primary key, rank integer not null, closing boolean not null, critical boolean not null,
-            carriers boolean not null)""")
-    db.executemany(
-        "insert into stages values (?, ?, ?, ?, ?)",
-        [(one.name, one.rank, one.closing, one.name in CRITICAL_STAGES, one.carrier) for one in STAGES.values()],
+    for statement in rules(f"timestamptz '{to_text(horizon)}'", policy):
+        db.execute(statement)
+
+
+def rules(horizon: str, policy: Policy) -> Iterator[str]:
+    """Give the statements that bind the rules over a relation `events`.
+
+    They bind the view `stages` (stage, rank, closing, critical, carriers), the macros `horizon()`,
+    `at_risk_limit(carrier, warehouse)`, `pick_pack_limit`, `label_scan_limit` and those of `spans.sql`, and the view
+    `parcels`.
+
+    Args:
+        horizon: the time up to which the world is known, as an expression of SQL.
+        policy: the limits.
+    """
+    listed = ",\n    ".join(
+        f"({quoted(one.name)}, {one.rank}, {_truth(one.closing)}, {_truth(one.name in CRITICAL_STAGES)},"
+        f" {_truth(one.carrier)})"
+        for one in STAGES.values()
     )
-    db.execute(f"create macro horizon() as timestamptz '{to_text(horizon)}'")
+    named = "stages (stage, rank, closing, critical, carriers)"
+    yield f"create or replace view stages as\nfrom (values\n    {listed}\n) as {named};"
+    yield f"create or replace macro horizon() as {horizon};"
     for macro, limit in (
         ("at_risk_limit", "sla_at_risk"),
         ("pick_pack_limit", "pick_pack_delay"),
         ("label_scan_limit", "label_scan_delay"),
     ):
-        db.execute(f"create macro {macro}(carrier, warehouse) as to_microseconds({_limit(policy, limit)})")
+        value = f"to_microseconds({_limit(policy, limit)})"
+        yield f"create or replace macro {macro}(carrier, warehouse) as {value};"
     for name in RULES:
-        db.execute((FOLDER / f"{name}.sql").read_text(encoding="utf-8"))
+        yield (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _truth(value: bool) -> str:
+    return str(value).lower()
 
 
 def fed_id(order_id: str = "order_id", stage: str = "stage", ts: str = "event_ts") -> str:

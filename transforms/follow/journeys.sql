@@ -5,7 +5,7 @@
 create schema if not exists pieces;
 create view if not exists pieces.told as from events;
 
-create view pieces.journeys as
+create or replace view pieces.journeys as
 select
     order_id,
     tracking_number,

@@ -17,7 +17,7 @@
 -- pieces.settled: journeys that are known without looking at their events, as rows like those of pieces.journeys.
 create view if not exists pieces.settled as from pieces.journeys where false;
 
-create view parcels as
+create or replace view parcels as
 with known as (
     from pieces.journeys
     union all by name

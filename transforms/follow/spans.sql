@@ -1,5 +1,5 @@
 -- The time from one moment to another; negative when the second comes first, null when either is unknown.
 -- Averages are taken of whole microseconds: their sum is exact, hence the same in whatever order rows are read.
-create macro micros_between(one, other) as date_diff('microsecond', one, other);
-create macro minutes_between(one, other) as micros_between(one, other) / 60e6;
-create macro hours_between(one, other) as micros_between(one, other) / 3600e6;
+create or replace macro micros_between(one, other) as date_diff('microsecond', one, other);
+create or replace macro minutes_between(one, other) as micros_between(one, other) / 60e6;
+create or replace macro hours_between(one, other) as micros_between(one, other) / 3600e6;
