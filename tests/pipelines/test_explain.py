@@ -9,7 +9,7 @@ import json
 import pytest
 from rich.console import Console
 
-from pipelines import explain, render, sql
+from pipelines import explain, render, sql, statements
 from pipelines.errors import QueryError
 from pipelines.query import open_lake
 from schemas.alerts import cleared, raised, retracted
@@ -233,7 +233,7 @@ def test_json_tells_the_same_to_programs(lake, capsys):
     assert [d["kind"] for d in parcel["deadlines"]] == ["pick_pack_delay", "sla_at_risk", "sla_breached"]
 
 
-@pytest.mark.parametrize("module", [explain, render, sql])
+@pytest.mark.parametrize("module", [explain, render, statements])
 def test_the_examples_in_docstrings_hold(module):
     tried = doctest.testmod(module)
     assert tried.attempted and not tried.failed
