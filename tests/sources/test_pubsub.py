@@ -167,4 +167,4 @@ def test_a_service_that_is_away_is_waited_for(emulator, subscription, monkeypatc
     send(subscription, [line(1)])
     driver.read(2, patience=60)
     assert driver.lines == lines(0, 2)
-    assert "is away and is waited for" in caplog.text
+    assert "'event': 'away'" in caplog.text
