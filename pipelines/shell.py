@@ -77,7 +77,8 @@ class LakeWords(Completer):
 
     def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
         """Learn the words of an opened lake."""
-        columns = "select table_name, list(column_name order by column_index) from duckdb_columns() where not internal and schema_name = 'main'"
+        columns = """select table_name, list(column_name order by column_index) from duckdb_columns()
+            where not internal and schema_name = 'main'"""
         self.relations: dict[str, list[str]] = dict(db.sql(f"{columns} group by all order by all").fetchall())
         macros = "select distinct function_name from duckdb_functions() where not internal order by all"
         own = [f"{name}(" for (name,) in db.sql(macros).fetchall()]
