@@ -75,7 +75,9 @@ class Outbox:
         def work(execute: Execute) -> list[tuple[Any, ...]]:
             if once:
                 execute(self._sql.give_up, ("the relay ended while it was on its way", channel))
-            return execute(self._sql.claim, (channel, count, claim, int(lease * SECOND)))
+            # A lease may run out between the two statements: what is to go out once must not be claimed over it.
+            statement = self._sql.claim_fresh if once else self._sql.claim
+            return execute(statement, (channel, count, claim, int(lease * SECOND)))
 
         rows = self._transact(work)
         return [
@@ -150,14 +152,17 @@ class _Sql:
         self.give_up = f"""
             update outbox set state = 'failed', last_error = {mark}, leased_until = null
             where channel = {mark} and state = 'sending' and leased_until < {now}"""
-        self.claim = f"""
+        self.claim, self.claim_fresh = (
+            f"""
             with due as materialized (
                 select id as due_id from outbox
-                where channel = {mark} and state in ('pending', 'sending') and next_try_at <= {now}
+                where channel = {mark} and state in ({states}) and next_try_at <= {now}
                     and (leased_until is null or leased_until < {now})
                 order by next_try_at, id limit {mark} {"for update skip locked" if skip_locked else ""})
             update outbox set claim = {mark}, leased_until = {later} from due where id = due_id
             returning id, order_id, tracking_number, milestone, channel, payload, attempts"""
+            for states in ("'pending', 'sending'", "'pending'")
+        )
         self.begin = f"""
             update outbox set state = 'sending', attempts = attempts + 1, leased_until = {later}
             where id = {mark} and claim = {mark} and state in ('pending', 'sending') and leased_until > {now}

@@ -45,8 +45,13 @@ def concluding(lake: Lake) -> Iterator[Path]:
 
 
 def finish(lake: Lake, night: Night) -> None:
-    """Let readers see a night from now on. The lake's write lock must be held, and all its tables be committed."""
+    """Let readers see a night from now on. The lake's write lock must be held, and all its tables be committed.
+
+    A night that is the one they see already is left as it is: it has been seen since it was finished first.
+    """
     former = lake.night()
+    if former.finished and msgspec.structs.replace(night, finished=former.finished) == former:
+        return
     if former.versions:
         # Noted before it is replaced: a run killed between the two leaves the same night twice, which harms nobody.
         noted = lake.path / NIGHTS

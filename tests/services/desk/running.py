@@ -32,9 +32,12 @@ def serving(folder, *words, config="", port=0):
             end(process, signal.SIGTERM)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def chromium():
-    """Start a browser without a window; where servers are a must, its lack is a failure."""
+    """Start a browser without a window; where servers are a must, its lack is a failure.
+
+    One for each test: its driver holds an event loop in this thread, and no other test could run one meanwhile.
+    """
     program = shutil.which(CHROMIUM)
     if program is None:
         say = pytest.fail if os.environ.get("MILEPOST_SERVERS") == "1" else pytest.skip

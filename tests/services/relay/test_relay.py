@@ -160,6 +160,28 @@ def test_a_lease_that_ran_out_is_another_relays(outbox):
         other.close()
 
 
+def test_a_lease_that_runs_out_while_another_relay_claims_is_not_claimed_over(outbox, monkeypatch):
+    fill(outbox, 1)
+    one, other = Outbox(outbox), Outbox(outbox)
+    transact = other._transact
+
+    def slowly(work):
+        def between(execute):
+            return lambda sql, given: (execute(sql, given), time.sleep(0.7))[0]
+
+        return transact(lambda execute: work(between(execute)))
+
+    monkeypatch.setattr(other, "_transact", slowly)
+    try:
+        (mine,) = one.claim("webhook", 5, 0.5, once=True)
+        assert one.begin(mine, 0.5)
+        assert other.claim("webhook", 5, 5, once=True) == []
+        assert other.claim("webhook", 5, 5, once=True) == [] and states(outbox) == {"failed": 1}
+    finally:
+        one.close()
+        other.close()
+
+
 def test_one_that_is_told_to_stop_gives_back_what_it_has_not_sent(outbox, tmp_path):
     fill(outbox, 30)
     with Receiver() as receiver:
