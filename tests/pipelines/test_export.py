@@ -70,7 +70,7 @@ def test_csv_says_what_a_query_says_in_csv(filled, tmp_path, name):
 TEXTS = st.one_of(st.text(max_size=8), st.builds(str.__add__, st.sampled_from(FORMULA), st.text(max_size=8)))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(texts=st.lists(TEXTS.filter(lambda text: "\0" not in text), min_size=1, max_size=5))
 def test_no_text_in_a_csv_file_begins_a_formula_and_none_is_lost(tmp_path_factory, texts):
     file = tmp_path_factory.mktemp("csv") / "out.csv"

@@ -20,7 +20,6 @@ from transforms.follow.journey import current_stage, delivered_at, sla_status
 
 # A graph takes a second to run: no shrinking, which would take minutes; the example that failed is kept and printed.
 GRAPHS = settings(
-    deadline=None,
     max_examples=8,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -58,13 +58,13 @@ events = st.builds(
 
 
 @given(st.lists(events, max_size=6))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_packed_events_come_back(some):
     assert unpack_events(pack_events(EventBatch(some))) == EventBatch(some)
 
 
 @given(events)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_an_event_written_as_json_is_taken_in_as_the_same_event(one):
     assert validate(decode(to_json(one), 1 << 20)[0], MONDAY + 10**13) == one
 

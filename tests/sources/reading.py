@@ -12,11 +12,26 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.utils.timestamp import MAX_TIMESTAMP
 
 from pipelines.sources import open_source
+from pipelines.sources.spool import SpoolSource
 from schemas.clock import Clock
 from schemas.lines import LineBlock
 from scripts.flink.options import flink_options
 
-STREAMING = ["--streaming", "--checkpointing_interval=1000", "--max_bundle_time_mills=200"]
+STREAMING = [
+    "--streaming",
+    "--checkpointing_interval=1000",
+    "--max_bundle_time_mills=200",
+    # As every live run has it: else a checkpoint that meets the step which splits the source holds all back for ever.
+    "--finish_bundle_before_checkpointing",
+]
+
+
+class SlowSpool(SpoolSource):
+    """A spool that takes so long to split that the first checkpoint meets it."""
+
+    def split(self, desired_num_splits, options=None):
+        time.sleep(3)
+        return super().split(desired_num_splits, options)
 
 
 class NoteFn(beam.DoFn):
@@ -53,7 +68,9 @@ class EndFn(beam.DoFn):
 
 def main(uri, output, until, *options):
     clock = Clock(until=int(until)) if int(until) else Clock()
-    source = open_source(uri, "", clock=clock, hold=0)
+    source = open_source(uri.removeprefix("slow+"), "", clock=clock, hold=0)
+    if uri.startswith("slow+"):
+        source.sources[0].__class__ = SlowSpool
     pipeline = beam.Pipeline(options=PipelineOptions([*flink_options(), *STREAMING, *options]))
     (
         pipeline

@@ -60,6 +60,13 @@ def test_a_spool(tmp_path):
             time.sleep(0.2)
 
 
+def test_a_source_that_is_still_being_split_at_the_first_checkpoint(tmp_path):
+    with SpoolWriter(tmp_path / "spool", segment_bytes=100_000) as writer:
+        writer.append(lines(0, 100))
+    with read_on_flink(f"slow+spool://{tmp_path / 'spool'}", tmp_path / "run") as come:
+        assert come == lines(0, 100)
+
+
 @pytest.mark.kafka
 def test_a_kafka_topic(broker, tmp_path):
     topic = f"t{uuid.uuid4().hex[:8]}"

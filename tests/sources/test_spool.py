@@ -175,7 +175,7 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(STEPS)
 def test_whatever_happens_each_line_comes_and_without_a_crash_once(steps):
     with tempfile.TemporaryDirectory() as place:

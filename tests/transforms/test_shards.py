@@ -207,7 +207,7 @@ def test_snapshots_grow_rarer_as_they_grow(worker, monkeypatch):
 
 
 @given(st.lists(st.sampled_from(["say", "fire", "fail", "move", "zombie"]), max_size=30), st.integers(0, 60))
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_whatever_happens_to_workers_the_machine_heard_what_was_persisted(steps, small):
     """What is told at the end is all that was said in bundles that did not fail, in order."""
     with pytest.MonkeyPatch.context() as patch:

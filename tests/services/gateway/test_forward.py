@@ -92,7 +92,7 @@ def test_everything_in_order_by_its_parcel(tmp_path):
 
 
 @given(st.lists(st.integers(0, 30) | st.none(), max_size=8), st.integers(100, 4_000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_broker_that_fails_loses_nothing_and_keeps_each_parcel_in_order(tmp_path_factory, answers, batch):
     folder = tmp_path_factory.mktemp("spool")
     wanted = write(folder, 0, 60)

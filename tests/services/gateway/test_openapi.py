@@ -51,7 +51,7 @@ def test_it_answers_as_it_says(process, operation, mode):
     answers = Counter()
 
     @given(case=asked.as_strategy(mode))
-    @settings(max_examples=EXAMPLES if method == "POST" else 5, deadline=None, database=None, phases=[Phase.generate],
+    @settings(max_examples=EXAMPLES if method == "POST" else 5, database=None, phases=[Phase.generate],
               suppress_health_check=list(HealthCheck))  # fmt: skip
     def ask(case):
         answer = case.call(headers={"x-api-key": KEY})

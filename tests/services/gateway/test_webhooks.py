@@ -200,6 +200,6 @@ JSONS = st.recursive(
 
 
 @given(JSONS.map(json.dumps).map(str.encode) | st.binary(max_size=60))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 def test_whatever_a_sender_signs_is_taken_or_refused_as_its_fault(gateway, body):
     assert gateway.send(signed(body)).status_code in (200, 400)

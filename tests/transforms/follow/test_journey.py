@@ -37,14 +37,14 @@ histories = st.lists(events, min_size=1, max_size=10)
 
 
 @given(histories, st.data())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_any_order_and_any_repetition_give_the_same_journey(history, data):
     told = data.draw(st.permutations(history + data.draw(st.lists(st.sampled_from(history), max_size=6))))
     assert plain(journey(*told)) == plain(journey(*history))
 
 
 @given(histories)
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_attributes_are_those_of_the_earliest_event_that_has_them(history):
     whole = journey(*history)
     ordered = sorted(history, key=lambda e: (e.event_ts, e.event_id))
@@ -56,7 +56,7 @@ def test_attributes_are_those_of_the_earliest_event_that_has_them(history):
 
 
 @given(histories)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_journey_survives_being_written_down_at_any_event(history):
     whole = Journey("o1", "t1")
     for one in history:

@@ -182,7 +182,7 @@ def test_a_file_that_has_gone_meanwhile_stops_no_night(tmp_path):
 LEFT = st.tuples(st.integers(0, 3), st.sampled_from(["", ".gz"]), st.sampled_from("abc"))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(nights=st.lists(st.lists(LEFT, max_size=2), min_size=1, max_size=6))
 def test_whatever_is_left_the_last_of_the_highest_revision_counts(tmp_path_factory, nights):
     drop = tmp_path_factory.mktemp("drop")

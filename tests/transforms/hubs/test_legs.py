@@ -3,7 +3,7 @@
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.fields import MINUTE
@@ -129,7 +129,6 @@ def by_hand(sightings: list[Sighting]) -> list[tuple]:
     return found
 
 
-@settings(deadline=None)
 @given(SIGHTINGS)
 def test_any_sightings_give_what_a_walk_through_them_gives(sightings: list[Sighting]):
     assert legs(sightings) == by_hand(sightings)

@@ -250,7 +250,7 @@ def test_blocks_keep_their_line_numbers(tmp_path, monkeypatch):
     assert (len(rows), [row[1] for row in rejected]) == (11, [9, 14])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     name=st.sampled_from(sorted(PROFILES)),
     data=st.binary() | st.text(alphabet='T,;|"\n\r0126:-/é\0').map(str.encode),

@@ -1,7 +1,7 @@
 """Overstays: a table of situations, any stays and silences on a grid of minutes, and how one is told from a silence."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.alerts import SILENT, cleared, is_overstay, overstayed, raised, retracted
@@ -69,7 +69,6 @@ def minute(number: int | None) -> int | None:
     return None if number is None else MONDAY + number * MINUTE
 
 
-@settings(deadline=None)
 @given(st.lists(SPANS, max_size=4), st.none() | MINUTES, st.lists(SPANS, max_size=3), st.integers(1, 30))
 def test_any_stays_give_the_minutes_that_are_too_long_and_not_told_of(stays, closed, silences, longest):
     def of(since: int, until: int | None) -> set[int]:

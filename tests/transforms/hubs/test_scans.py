@@ -83,7 +83,7 @@ PLACES = st.sampled_from(["acme/2026-03-01.csv", "acme/2026-03-02.csv", "acme/20
 NIGHTS = st.lists(st.dictionaries(PLACES, st.lists(SCANS, max_size=6), min_size=1, max_size=3), min_size=1, max_size=5)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(NIGHTS)
 def test_after_any_nights_the_partition_is_what_the_last_versions_of_its_files_say(tmp_path_factory, nights):
     world = World(tmp_path_factory.mktemp("world"))

@@ -207,7 +207,7 @@ def damaged(data, cuts):
     return bytes(text)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     kind=st.sampled_from(["plain", "gzip", *(zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)]),
     cuts=st.lists(st.tuples(st.integers(0, 400), st.integers(-1, 255)), max_size=3),

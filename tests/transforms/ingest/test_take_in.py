@@ -83,7 +83,7 @@ odd_lines = st.dictionaries(
 @given(st.lists(st.binary(max_size=60) | odd_lines | st.just(GOOD), max_size=8))
 @example([b"\xef\xbb\xbf" + GOOD])
 @example([b"\x0b", b"\x0c", b"\x85", b"\xa0", b"\x1c"])
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_every_line_that_is_not_blank_is_accepted_or_rejected_and_never_both(lines):
     written = [piece for raw in lines for piece in raw.split(b"\n")]
     events, rejected, unknown = taken(*lines)

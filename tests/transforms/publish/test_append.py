@@ -86,7 +86,7 @@ def test_an_event_keeps_all_that_it_says(lake):
 
 
 @given(st.lists(st.lists(st.integers(0, 12), max_size=8), min_size=1, max_size=4))
-@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_batches_leave_each_key_once(tmp_path_factory, batches):
     lake = Lake(tmp_path_factory.mktemp("lake")).check(create=True)
     every = scans(13)

@@ -156,7 +156,7 @@ ROWS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(ROWS)
 @example([scan("1 +00")])
 def test_a_file_is_sorted_by_key_and_its_statistics_hold_every_row(tmp_path_factory, rows):

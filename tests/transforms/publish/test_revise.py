@@ -123,7 +123,7 @@ FINDINGS = st.builds(
 WORLDS = st.lists(FINDINGS, max_size=8, unique_by=identity)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(before=WORLDS, turns=st.lists(st.tuples(WORLDS, st.sets(st.sampled_from(["t1", "t2", "t3", "t4"]))), max_size=3))
 def test_any_revision_is_set_arithmetic(tmp_path_factory, before, turns):
     lake = Lake(tmp_path_factory.mktemp("any") / "lake").check(create=True)

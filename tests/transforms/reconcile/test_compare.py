@@ -3,7 +3,7 @@
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.fields import MINUTE
@@ -137,7 +137,6 @@ def said_slowly(told: list[int], filed: list[int], labeled: int | None) -> tuple
     return findings, fed
 
 
-@settings(deadline=None)
 @given(TIMES, TIMES, LABELS)
 def test_any_times_give_what_the_rule_says_slowly(told, filed, labeled):
     found = compare(told, filed, labeled, TOLERANCE)
@@ -147,7 +146,6 @@ def test_any_times_give_what_the_rule_says_slowly(told, filed, labeled):
     assert {ts for one in found for ts in one.fed} == fed
 
 
-@settings(deadline=None)
 @given(TIMES, TIMES, LABELS)
 def test_nothing_is_fed_any_more_once_it_came_live_after_all(told, filed, labeled):
     fed = {ts for one in compare(told, filed, labeled, TOLERANCE) for ts in one.fed}
@@ -155,7 +153,6 @@ def test_nothing_is_fed_any_more_once_it_came_live_after_all(told, filed, labele
     assert [one for one in again if one.fed or one.finding == "missed_live"] == []
 
 
-@settings(deadline=None)
 @given(TIMES, LABELS)
 def test_sides_that_tell_the_same_differ_in_nothing(times, labeled):
     assert compare(times, times, labeled, TOLERANCE) == []

@@ -43,9 +43,7 @@ def tell(store, *events, forgets=False):
 
 
 @given(tellings())
-@settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_rows_and_outbox_follow_from_the_set_of_events(address, store, telling):
     clear(address)
     history, batches = telling

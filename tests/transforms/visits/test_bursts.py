@@ -67,7 +67,7 @@ def test_the_first_ending_inside_a_visit_counts_and_other_visits_have_their_own(
 
 
 @given(scans, st.data())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_any_cutting_in_any_order_gives_the_visits_of_the_whole(told, data):
     shuffled = data.draw(st.permutations(told))
     pieces = []
@@ -79,7 +79,7 @@ def test_any_cutting_in_any_order_gives_the_visits_of_the_whole(told, data):
 
 
 @given(scans)
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_visits_partition_the_scans_and_lie_a_gap_apart(told):
     found = bursts("o1", "t1", told, GAP)
     assert sum(v.events for v in found) == len(told)
@@ -90,7 +90,7 @@ def test_visits_partition_the_scans_and_lie_a_gap_apart(told):
 
 
 @given(scans, scans)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_merging_is_symmetric(one, other):
     left, right = bursts("o1", "t1", one, GAP)[0], bursts("o1", "t1", other, GAP)[0]
     assert merge(left, right) == merge(right, left)

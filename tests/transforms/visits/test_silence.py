@@ -78,7 +78,7 @@ scans = st.lists(
 
 
 @given(scans, st.lists(times, max_size=1), st.data())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_the_watcher_tells_the_same_in_the_end_however_pieces_come_in(told, cancelled, data):
     """Pieces in any order; visits close as far as they are known then, and again when they have grown."""
     watcher, rows, seen, pieces = Watcher(Policy()), [], [], data.draw(st.permutations(told))

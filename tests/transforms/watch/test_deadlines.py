@@ -167,7 +167,7 @@ def test_the_vocabulary_of_what_is_awaited():
     ),
     st.integers(0, 100).map(lambda n: at("00:00") + n * HOUR),
 )
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_the_rules_agree_with_the_oracle(history, horizon):
     known = {row for row in lives(*history, horizon=horizon) if row[1] <= horizon}
     assert known == {row[2:] for row in expected(history, horizon)}

@@ -76,7 +76,7 @@ def move(tracker):
 
 
 @given(tellings())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_current_alerts_follow_from_the_set_of_events_and_the_horizon(telling):
     history, steps = telling
     rows, events, _ = run(steps)
@@ -85,14 +85,14 @@ def test_current_alerts_follow_from_the_set_of_events_and_the_horizon(telling):
 
 
 @given(tellings())
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_dumping_and_loading_at_any_moment_changes_nothing(telling):
     _, steps = telling
     assert run(steps, pause=move) == run(steps)
 
 
 @given(tellings())
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_pieces_of_visits_join_to_the_visits_of_all_scans(telling):
     history, steps = telling
     _, _, pieces = run(steps)
@@ -112,7 +112,7 @@ def test_pieces_of_visits_join_to_the_visits_of_all_scans(telling):
 
 
 @given(tellings())
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_waking_only_when_asked_to_misses_nothing(telling):
     history, steps = telling
     tracker = Tracker(Policy())

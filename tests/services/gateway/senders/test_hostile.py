@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.stages import STAGES
@@ -73,21 +73,21 @@ def altered(payload, way, act):
 
 
 @EACH
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(body=st.binary())
 def test_any_bytes(kind, body):
     holds(kind, body)
 
 
 @EACH
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(value=VALUES)
 def test_any_json(kind, value):
     holds(kind, json.dumps(value).encode())
 
 
 @EACH
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 @given(data=st.data(), value=VALUES)
 def test_a_payload_with_another_value_anywhere(kind, data, value):
     payload, way = data.draw(st.sampled_from(PLACES[kind]))
@@ -101,7 +101,7 @@ def test_a_payload_without_any_one_of_its_parts(kind):
 
 
 @EACH
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_a_payload_with_bytes_cut_out_or_doubled(kind, data):
     body = data.draw(st.sampled_from(fixtures(kind)))
