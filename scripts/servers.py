@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import Self
 
 HOST = "127.0.0.1"
 PATIENCE = 60
@@ -72,6 +74,39 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals, patience: float =
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+class Server(ABC):
+    """One server that runs as a process of its own, as a context manager.
+
+    Attributes:
+        process: the running server, if it runs.
+    """
+
+    process: subprocess.Popen[bytes] | None = None
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start, and wait until it listens.
+
+        Raises:
+            RuntimeError: what it needs is missing, or it did not start in time.
+        """
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Stop the server, if it runs."""
+        if self.process is not None:
+            end(self.process, how, 20)
+            self.process = None
+
+    def __enter__(self) -> Self:
+        """Start, and wait until it listens."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
 
 
 def said(log: Path, since: int = 0) -> list[str]:

@@ -5,6 +5,7 @@ as `milepost_lines_read_total`, `milepost_rejected_total{reason="…"}`. Spans o
 """
 
 import threading
+from contextlib import suppress
 
 import apache_beam as beam
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -90,26 +91,30 @@ TELL = Span("tell", "How long a transaction with the database took.")
 OPEN = Level("open_parcels", "Parcels that are still awaited.")
 
 
-_SERVING: dict[str, int] = {}
+_SERVING: set[tuple[str, int]] = set()
 _GUARD = threading.Lock()
 
 
-def serve(host: str, port: int) -> int:
-    """Serve this process's metrics at /metrics, once; give the port: the one named, or where that is taken a later one.
+def serve(host: str, port: int) -> int | None:
+    """Serve this process's metrics at /metrics, if that was not asked for before.
+
+    Args:
+        host: where.
+        port: the one named, or where that is taken one of the next.
+
+    Returns:
+        The port, or None where it was asked for before.
 
     Raises:
         OSError: none of them is free.
     """
     with _GUARD:
-        address = f"{host}:{port}"
-        if address not in _SERVING:
-            for tried in range(port, port + TRIES):
-                try:
-                    start_http_server(tried, host, REGISTRY)
-                except OSError:
-                    if tried == port + TRIES - 1:
-                        raise
-                else:
-                    _SERVING[address] = tried
-                    break
-        return _SERVING[address]
+        if (host, port) in _SERVING:
+            return None
+        _SERVING.add((host, port))
+        for tried in range(port, port + TRIES - 1):
+            with suppress(OSError):
+                start_http_server(tried, host, REGISTRY)
+                return tried
+        start_http_server(port + TRIES - 1, host, REGISTRY)
+        return port + TRIES - 1

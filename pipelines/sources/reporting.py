@@ -58,7 +58,7 @@ class ReportingFn(beam.DoFn):
         self.metrics = metrics
 
     def setup(self) -> None:
-        """Begin, once a process."""
+        """Begin; an engine sets up several of it in one process, which speaks and serves once."""
         talk(*LOGGERS)
         if self.metrics is None:
             return
@@ -68,7 +68,8 @@ class ReportingFn(beam.DoFn):
             # What counts is that parcels are followed.
             LOG.warning({"event": "no_metrics", "why": fault.strerror or str(fault)})
         else:
-            LOG.info({"event": "metrics", "host": self.metrics.host, "port": port})
+            if port is not None:
+                LOG.info({"event": "metrics", "host": self.metrics.host, "port": port})
 
     def process(self, element: LineBlock) -> Iterator[LineBlock]:
         """Give it back."""

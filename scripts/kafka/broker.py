@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from scripts.servers import HOST, becomes, end, free_ports, java, listens, said, start, until_signal
+from scripts.servers import HOST, Server, becomes, free_ports, java, listens, said, start, until_signal
 
 JARS = Path(__file__).with_name("lib")
 """What the broker is made of; `scripts/kafka/setup` fetches it."""
@@ -18,13 +18,12 @@ JARS = Path(__file__).with_name("lib")
 STAMP = JARS / "setup.stamp"
 
 
-class Broker:
-    """A running broker, as a context manager. Topics come into being when first written to.
+class Broker(Server):
+    """A running broker, as a context manager; stopped, it keeps its data. Topics come into being when written to.
 
     Attributes:
         folder: configuration, log and data; a broker started again there has kept its topics.
         address: where it listens, as host and port.
-        process: the running broker, if it runs.
     """
 
     def __init__(self, folder: Path, partitions: int = 4) -> None:
@@ -33,15 +32,10 @@ class Broker:
         self.partitions = partitions
         self._port, self._controller = free_ports(2)
         self.address = f"{HOST}:{self._port}"
-        self.process: subprocess.Popen[bytes] | None = None
         self._began = 0
 
     def start(self) -> None:
-        """Start, and wait until it listens.
-
-        Raises:
-            RuntimeError: Kafka is not set up, or did not start in time.
-        """
+        """Start, and wait until it listens; RuntimeError where Kafka is not set up, or did not start in time."""
         if not STAMP.exists():
             raise RuntimeError("Kafka is not set up: run scripts/kafka/setup")
         settings = self.folder / "server.properties"
@@ -57,21 +51,6 @@ class Broker:
         if not becomes(self._ready, self.process):
             self.stop(signal.SIGKILL)
             raise RuntimeError(f"Kafka did not start: {self._complaint()}")
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """Stop the broker, if it runs; it keeps its data."""
-        if self.process is not None:
-            end(self.process, how, 20)
-            self.process = None
-
-    def __enter__(self) -> "Broker":
-        """Start, and wait until it listens."""
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop."""
-        self.stop()
 
     @property
     def _log(self) -> Path:

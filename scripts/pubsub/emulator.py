@@ -7,19 +7,17 @@ It keeps everything in memory and listens on a free loopback port. The emulator 
 
 import shutil
 import signal
-import subprocess
 import tempfile
 from pathlib import Path
 
-from scripts.servers import HOST, becomes, end, free_ports, java, said, start, until_signal
+from scripts.servers import HOST, Server, becomes, free_ports, java, said, start, until_signal
 
 
-class Emulator:
-    """A running emulator, as a context manager.
+class Emulator(Server):
+    """A running emulator, as a context manager; stopped, it has lost what it held.
 
     Attributes:
         address: where it listens, as host and port: the value of `PUBSUB_EMULATOR_HOST`.
-        process: the running emulator, if it runs.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,14 +25,9 @@ class Emulator:
         self.folder = folder
         (self._port,) = free_ports(1)
         self.address = f"{HOST}:{self._port}"
-        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start, and wait until it listens.
-
-        Raises:
-            RuntimeError: what it needs is missing, or it did not start in time.
-        """
+        """Start, and wait until it listens; RuntimeError where something is missing, or it did not start in time."""
         lacking = missing()
         if lacking:
             raise RuntimeError(lacking)
@@ -46,21 +39,6 @@ class Emulator:
         if not becomes(self._ready, self.process):
             self.stop(signal.SIGKILL)
             raise RuntimeError(f"The Pub/Sub emulator did not start: {said(self._log)[-1]}")
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """Stop the emulator, if it runs; what it held is gone."""
-        if self.process is not None:
-            end(self.process, how)
-            self.process = None
-
-    def __enter__(self) -> "Emulator":
-        """Start, and wait until it listens."""
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop."""
-        self.stop()
 
     @property
     def _log(self) -> Path:

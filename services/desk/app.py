@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.fields import SECOND
-from services.desk.config import DeskConfig, read_secret
+from services.desk.config import DeskConfig
 from services.desk.desk import Desk
 from services.desk.listeners import Listeners, Timing
 from services.desk.metrics import Metrics
@@ -28,8 +28,8 @@ from services.desk.people import People
 from services.desk.problems import Problem
 from services.desk.sign_in import SignIn
 from services.desk.source import Source, SourceError
-from services.desk.tokens import Tokens
 from services.desk.tracking import Tracking
+from services.tokens import Links
 
 LOG = logging.getLogger("milepost.desk")
 
@@ -69,7 +69,7 @@ class Site:
         self.listeners = Listeners(source, timing, limits.streams, limits.streams_of_one, metrics.away.inc)
         metrics.live.set_function(lambda: len(self.listeners))
         desk = Desk(source, limits, people, self.listeners, pages, metrics)
-        sign_in = SignIn(people, pages, metrics)
+        sign_in = SignIn(people, limits.body_time / SECOND, pages, metrics)
         routes = [
             Route("/", desk.queue, methods=["GET"], name="queue"),
             Route("/alerts.csv", desk.file, methods=["GET"], name="csv"),
@@ -88,7 +88,7 @@ class Site:
                 Route("/sign-out", sign_in.sign_out, methods=["POST"], name="sign_out"),
             ]
         if config.track is not None:
-            tokens = Tokens([read_secret(name) for name in config.track.secrets])
+            tokens = Links(config.track).tokens
             track = Tracking(source, config.track, tokens, people, self.listeners, pages, metrics)
             # A tracking number may have any letters, a slash among them.
             routes += [

@@ -5,7 +5,6 @@ import getpass
 import ipaddress
 import logging
 import secrets
-import socket
 import sys
 from pathlib import Path
 
@@ -13,10 +12,11 @@ from pipelines.arguments import Listener, listener
 from pipelines.errors import UsageError
 from pipelines.log import talk
 from schemas.fields import SECOND
-from services.desk.config import DeskConfig, read_config, read_secret
+from services.desk.config import DeskConfig, read_config
 from services.desk.passwords import hash_password
 from services.desk.source import Source
-from services.desk.tokens import Tokens, link
+from services.secrets import read_secret
+from services.tokens import SHORTEST_SECRET, Links
 from transforms.tell.store import SQLITE
 from transforms.tell.stores import migrate
 
@@ -74,7 +74,7 @@ def _link(args: argparse.Namespace, config: DeskConfig) -> int:
         raise UsageError("Say which tracking number: milepost desk link TRACKING_NUMBER.")
     if config.track is None:
         raise UsageError("A link needs a file (--config) with a part [track].")
-    tokens = Tokens([read_secret(name) for name in config.track.secrets])
+    links = Links(config.track)
     source = _source(args, config)
     try:
         orders = sorted(parcel.order_id for parcel in source.parcels(args.number))
@@ -85,7 +85,7 @@ def _link(args: argparse.Namespace, config: DeskConfig) -> int:
         raise UsageError("No parcel is known by that number.")
     if len(chosen) > 1:
         raise UsageError(f"{len(chosen)} orders had that number; say which by --order: {', '.join(chosen)}.")
-    print(link(config.track.url, args.number, tokens.make(chosen[0], args.number)))
+    print(links.make(chosen[0], args.number))
     return 0
 
 
@@ -94,6 +94,7 @@ def _serve(args: argparse.Namespace, config: DeskConfig) -> int:
     from services.desk.app import LOG, Site
     from services.desk.people import People
     from services.desk.server import serve
+    from services.serving import listen
 
     local = _is_loopback(args.listen.host)
     behind = config.proxy is not None and config.proxy.user is not None
@@ -103,15 +104,15 @@ def _serve(args: argparse.Namespace, config: DeskConfig) -> int:
         raise UsageError("Nobody can sign in: name users or a proxy's header in --config, or say --open on loopback.")
     if config.secret is None and not args.open:
         raise UsageError('The file must name the variable of a secret that signs sessions: secret = "DESK_SECRET".')
-    secret = read_secret(config.secret) if config.secret is not None else secrets.token_hex(32)
+    secret = read_secret(config.secret, SHORTEST_SECRET) if config.secret is not None else secrets.token_hex(32)
     people = People(config, secret, secure=behind or not local)
-    with _listen(args.listen) as listening:
+    with listen(args.listen.host, args.listen.port) as listening:
         site = Site(_source(args, config), config, people, local=args.open)
         talk(LOG.name)
         # A database that is away is told by /readyz and the metrics, not in a dozen lines a minute.
         logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
         LOG.info({"event": "started", "host": args.listen.host, "port": args.listen.port})
-        serve(site, listening)
+        serve(site, listening, config.limits.head_time / SECOND)
     LOG.info({"event": "stopped"})
     return 0
 
@@ -135,14 +136,6 @@ def _source(args: argparse.Namespace, config: DeskConfig) -> Source:
 
     migrate(address)
     return Database(address) if lake is None else DatabaseAndLake(address, lake)
-
-
-def _listen(where: Listener) -> socket.socket:
-    host = where.host.strip("[]")
-    try:
-        return socket.create_server((host, where.port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as fault:
-        raise UsageError(f"Nothing can listen at {where.host}:{where.port}: {fault.strerror or fault}.") from fault
 
 
 def _is_loopback(host: str) -> bool:

@@ -16,7 +16,6 @@ zone = "Europe/Berlin"
 """
 
 import ipaddress
-import os
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,13 +27,11 @@ from pipelines.errors import UsageError
 from schemas.settings import Duration, read_settings
 from services.desk.passwords import is_hash
 from services.desk.steps import StepError, checked_name
-
-SHORTEST_SECRET = 32
-"""Letters that a secret must have."""
+from services.secrets import Variable
+from services.tokens import LinkConfig
 
 Count = Annotated[int, Meta(ge=1, le=100_000)]
 Rate = Annotated[float, Meta(gt=0)]
-Variable = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
 Header = Annotated[str, Meta(pattern="^[A-Za-z0-9-]+$")]
 
 
@@ -48,11 +45,9 @@ class ProxyConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     client: Header = "X-Forwarded-For"
 
 
-class TrackConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class TrackConfig(LinkConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The customers' page."""
 
-    secrets: Annotated[tuple[Variable, ...], Meta(min_length=1, max_length=2)]
-    url: Annotated[str, Meta(pattern=r"^https?://[^\s/]+/?$")]
     zone: str = "UTC"
     """In which customers read times, such as Europe/Berlin."""
     guesses: Rate = 0.1
@@ -82,6 +77,10 @@ class Limits(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     refresh: Duration = Duration.of("30 s")
     """How old the lake's snapshot may be."""
     session: Duration = Duration.of("12 h")
+    head_time: Duration = Duration.of("5 s")
+    """For the line and the headers of a request."""
+    body_time: Duration = Duration.of("10 s")
+    """For a form."""
 
 
 class DeskConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -142,17 +141,3 @@ def zone(name: str) -> zoneinfo.ZoneInfo:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as fault:
         raise UsageError(f"There is no zone {name!r}; write one such as Europe/Berlin.") from fault
-
-
-def read_secret(name: str) -> str:
-    """Give a secret by the name of its variable.
-
-    Raises:
-        UsageError: it is not set, or too short.
-    """
-    secret = os.environ.get(name, "")
-    if not secret:
-        raise UsageError(f"The environment variable {name}, which the desk's file names, is not set.")
-    if len(secret) < SHORTEST_SECRET:
-        raise UsageError(f"The secret in {name} has fewer than {SHORTEST_SECRET} letters.")
-    return secret

@@ -10,10 +10,10 @@ import psycopg
 
 from schemas.clock import WALL
 from schemas.fields import Micros
-from services.desk.choice import Choice
-from services.desk.rows import AlertState, HandlingStep, NewsSent, OpenAlert, Parcel, Share
+from services.desk.queue import Queue, Rows
+from services.desk.rows import AlertState, HandlingStep, NewsSent, Parcel
 from services.desk.source import Key, SourceError, Standing
-from services.desk.statements import Questions, Statement, Writes, rows_of
+from services.desk.statements import Statement, Writes, rows_of
 from services.desk.steps import Step
 from services.desk.stories import tell
 from transforms.tell.postgres import Postgres
@@ -21,7 +21,6 @@ from transforms.tell.sqlite import writing
 from transforms.tell.statements import POSTGRES, SQLITE
 from transforms.tell.store import StoreError, sqlite_path
 
-Rows = list[tuple[Any, ...]]
 Execute = Callable[[Statement], Rows]
 Result = TypeVar("Result")
 
@@ -29,7 +28,7 @@ PATIENCE = 3.0
 """Seconds for which the database may be away before somebody who waits for a page is told."""
 
 
-class Database:
+class Database(Queue):
     """The tables of one database; each method is one transaction."""
 
     writable = True
@@ -39,23 +38,12 @@ class Database:
         self.path = sqlite_path(address)
         self._pool = Postgres(address, (), PATIENCE, connections) if self.path is None else None
         dialect = POSTGRES if self.path is None else SQLITE
-        self._ask, self._write = Questions(dialect), Writes(dialect)
+        super().__init__(dialect)
+        self._write = Writes(dialect)
 
     def now(self) -> Micros:
         """Give the time."""
         return WALL.now()
-
-    def page(self, choice: Choice, size: int) -> list[OpenAlert]:
-        """Give the alerts of one page, at most `size`."""
-        return rows_of(OpenAlert, self._rows(self._ask.page(choice, size, self.now())))
-
-    def count(self, choice: Choice) -> int:
-        """Give how many alerts a choice has."""
-        return int(self._rows(self._ask.count(choice, self.now()))[0][0])
-
-    def shares(self) -> list[Share]:
-        """Give how the open alerts divide."""
-        return rows_of(Share, self._rows(self._ask.shares()))
 
     def story(self, order_id: str) -> list[Standing]:
         """Tell an order's story."""
@@ -74,10 +62,6 @@ class Database:
     def parcels(self, tracking_number: str) -> list[Parcel]:
         """Give the parcels that have, or had, a tracking number."""
         return rows_of(Parcel, self._rows(self._ask.parcels(tracking_number))) if _fits(tracking_number) else []
-
-    def open_kinds(self, parcel: Key) -> set[str]:
-        """Give the kinds of a parcel's open alerts."""
-        return {kind for (kind,) in self._rows(self._ask.open_kinds(*parcel))}
 
     def act(self, step: Step) -> int:
         """Take a step, and keep it."""
@@ -98,10 +82,6 @@ class Database:
                 return work(lambda asked: file.execute(asked.sql, asked.given).fetchall())
         except StoreError as fault:
             raise SourceError("The file cannot be written.") from fault
-
-    def queue_mark(self) -> Hashable:
-        """Give what changes whenever the queue does."""
-        return tuple(map(int, self._rows(self._ask.queue_mark())[0]))
 
     def parcel_marks(self, parcels: Collection[Key]) -> Mapping[Key, Hashable]:
         """Give what changes whenever a parcel or its alerts do."""

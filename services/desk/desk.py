@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from pipelines.render import for_people
-from schemas.fields import Micros
+from schemas.fields import SECOND, Micros
 from services.desk.choice import AGES, NONE, Choice, ChoiceError, Overview, read_choice
 from services.desk.config import Limits
 from services.desk.export import export
@@ -119,7 +119,7 @@ class Desk:
     async def act(self, request: Request) -> Response:
         """Take a step about some alerts, then show where it was taken from."""
         session = self.people.session(request)
-        form = await read_form(request)
+        form = await read_form(request, self.limits.body_time / SECOND)
         if not session.name or not self.people.sent_here(request, session, form.one("form")):
             raise Problem(403, "This form is not from a page of yours, or you were signed out; open the desk anew.")
         if not self.source.writable:

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Collection, Hashable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import duckdb
 
@@ -13,10 +13,10 @@ from pipelines.explain import facts, sections, standing, story
 from pipelines.query import open_lake
 from schemas.fields import Micros
 from schemas.policy import Policy
-from services.desk.choice import Choice
-from services.desk.rows import OpenAlert, Parcel, Share
+from services.desk.queue import Queue, Rows
+from services.desk.rows import Parcel
 from services.desk.source import MOST_PARCELS, Key, SourceError, Standing
-from services.desk.statements import Questions, Statement, rows_of
+from services.desk.statements import Statement, rows_of
 from services.desk.steps import Step
 from transforms.publish.lake import Lake, LakeError
 from transforms.tell.statements import SQLITE
@@ -60,7 +60,7 @@ class _Snapshot(NamedTuple):
     taken: float
 
 
-class LakeSource:
+class LakeSource(Queue):
     """A lake; a snapshot of it is shared by all threads until it is too old."""
 
     writable = False
@@ -71,27 +71,15 @@ class LakeSource:
         Raises:
             LakeError: there is no lake, or it cannot be read.
         """
+        super().__init__(SQLITE)
         self.folder = folder
         self.refresh = refresh
-        self._ask = Questions(SQLITE)
         self._renewing = threading.Lock()
         self._held = self._take()
 
     def now(self) -> Micros:
         """Give the horizon: the time up to which the lake knows the world."""
         return self._snapshot().horizon
-
-    def page(self, choice: Choice, size: int) -> list[OpenAlert]:
-        """Give the alerts of one page, at most `size`."""
-        return rows_of(OpenAlert, self._rows(self._ask.page(choice, size, self.now())))
-
-    def count(self, choice: Choice) -> int:
-        """Give how many alerts a choice has."""
-        return int(self._rows(self._ask.count(choice, self.now()))[0][0])
-
-    def shares(self) -> list[Share]:
-        """Give how the open alerts divide."""
-        return rows_of(Share, self._rows(self._ask.shares()))
 
     def story(self, order_id: str) -> list[Standing]:
         """Tell an order's story as `explain` does."""
@@ -111,17 +99,9 @@ class LakeSource:
         """Give the parcels that have, or had, a tracking number."""
         return rows_of(Parcel, self._rows(Statement(_PARCELS, (tracking_number,))))
 
-    def open_kinds(self, parcel: Key) -> set[str]:
-        """Give the kinds of a parcel's open alerts."""
-        return {kind for (kind,) in self._rows(self._ask.open_kinds(*parcel))}
-
     def act(self, step: Step) -> int:
         """Refuse: a lake keeps no steps."""
         raise SourceError("Without a database nothing can be acknowledged or assigned.")
-
-    def queue_mark(self) -> Hashable:
-        """Give what changes whenever the queue does."""
-        return tuple(map(int, self._rows(self._ask.queue_mark())[0]))
 
     def parcel_marks(self, parcels: Collection[Key]) -> Mapping[Key, Hashable]:
         """Give the horizon for each parcel: whatever came since may concern it."""
@@ -131,7 +111,7 @@ class LakeSource:
         """Let go of the snapshot."""
         self._held.db.close()
 
-    def _rows(self, asked: Statement) -> list[tuple[Any, ...]]:
+    def _rows(self, asked: Statement) -> Rows:
         try:
             return self._snapshot().db.cursor().execute(asked.sql, asked.given).fetchall()
         except duckdb.Error as fault:

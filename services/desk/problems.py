@@ -5,6 +5,7 @@ TITLES = {
     403: "Not from here",
     404: "Not found",
     405: "Not that way",
+    408: "Too slow",
     413: "Too much",
     421: "Not under this name",
     429: "Too many tries",

@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from services.desk.forms import read_form
+from services.desk.guesses import Guesses
 from services.desk.metrics import Metrics
 from services.desk.pages import Pages
 from services.desk.people import COOKIE, People, Session
 from services.desk.problems import Problem
-from services.desk.rates import Guesses
 from services.desk.steps import StepError
 
 _RATE, _AT_ONCE = 0.05, 5
@@ -22,9 +22,10 @@ _ALL_RATE, _ALL_AT_ONCE = 1.0, 20
 class SignIn:
     """The page, and what it sends."""
 
-    def __init__(self, people: People, pages: Pages, metrics: Metrics) -> None:
-        """Take all it needs."""
+    def __init__(self, people: People, patience: float, pages: Pages, metrics: Metrics) -> None:
+        """Take all it needs, and in how many seconds a form must come."""
         self.people = people
+        self.patience = patience
         self.pages = pages
         self.metrics = metrics
         self._tries = Guesses(_RATE, _AT_ONCE, _ALL_RATE, _ALL_AT_ONCE)
@@ -36,7 +37,7 @@ class SignIn:
     async def sign_in(self, request: Request) -> Response:
         """Let somebody in, or ask again."""
         session = self.people.session(request)
-        form = await read_form(request)
+        form = await read_form(request, self.patience)
         if not self.people.sent_here(request, session, form.one("form")):
             return self._page(session, "Please try again; your browser must accept cookies.", 403)
         address = self.people.address(request)
@@ -61,7 +62,7 @@ class SignIn:
     async def sign_out(self, request: Request) -> Response:
         """End a session."""
         session = self.people.session(request)
-        form = await read_form(request)
+        form = await read_form(request, self.patience)
         if not self.people.sent_here(request, session, form.one("form")):
             raise Problem(403, "This form is not from a page of yours.")
         response = RedirectResponse("/sign-in", 303)

@@ -10,16 +10,16 @@ from starlette.responses import Response
 from schemas.fields import Micros
 from services.desk.config import TrackConfig, zone
 from services.desk.desk import join
+from services.desk.guesses import Guesses
 from services.desk.listeners import Listeners, marks_of
 from services.desk.metrics import Metrics
 from services.desk.pages import Pages
 from services.desk.people import People
 from services.desk.problems import Problem
-from services.desk.rates import Guesses
 from services.desk.rows import Parcel
 from services.desk.source import Key, Source, SourceError
-from services.desk.tokens import Tokens
 from services.desk.words import clock_of, tell_customer
+from services.tokens import Tokens
 
 UNKNOWN = "There is no parcel to show here. Please check that the link is whole."
 """Said of a parcel that there is not, and of a token that does not open one: nobody learns which it is."""

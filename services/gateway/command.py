@@ -1,7 +1,6 @@
 """The command `milepost gateway`: take webhooks, and hand them to the broker as events."""
 
 import argparse
-import socket
 from pathlib import Path
 
 from pipelines.errors import UsageError
@@ -41,11 +40,12 @@ def _run(args: argparse.Namespace) -> int:
     from services.gateway.publish import open_target
     from services.gateway.server import serve
     from services.gateway.talk import LOG, say
+    from services.serving import listen
 
     config = read_config(args.config)
     target = open_target(args.publish, args.spool)
     talk(LOG.name)
-    with _listen(args.host, args.port) as listening, _write(target.folder, config.spool.segment) as writer:
+    with listen(args.host, args.port) as listening, _write(target.folder, config.spool.segment) as writer:
         life = Life(config, target, writer, Path(args.quarantine or target.folder / "quarantine"))
         host, port = listening.getsockname()[:2]
         say("started", host=host, port=port, publish=args.publish, senders=sorted(life.gateway.doors))
@@ -63,11 +63,3 @@ def _write(folder: Path, segment_bytes: int) -> SpoolWriter:
         raise UsageError(str(fault)) from fault
     except OSError as fault:
         raise UsageError(f"The spool {folder} cannot be used: {fault.strerror or fault}.") from fault
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as fault:
-        raise UsageError(f"Nothing can listen at {host}:{port}: {fault.strerror or fault}.") from fault

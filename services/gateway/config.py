@@ -12,7 +12,6 @@ rate = 100
 keys = ["SHOP_KEY"]
 """
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from msgspec import Meta, Struct
 from pipelines.errors import UsageError
 from schemas.settings import Duration, read_settings
 from schemas.spool import SEGMENT_BYTES
+from services.secrets import read_secret
 
 MIB = 1024 * 1024
 Count = Annotated[int, Meta(ge=1)]
@@ -140,10 +140,7 @@ def read_secrets(names: Sequence[str]) -> tuple[str, ...]:
     Raises:
         UsageError: a variable is not set, or empty.
     """
-    for name in names:
-        if not os.environ.get(name):
-            raise UsageError(f"The environment variable {name}, which the gateway's file names, is not set.")
-    return tuple(os.environ[name] for name in names)
+    return tuple(map(read_secret, names))
 
 
 def _sender(name: str, said: dict[str, Any]) -> SenderConfig:

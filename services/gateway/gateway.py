@@ -26,13 +26,13 @@ from services.gateway.keys import HEADER, Keys
 from services.gateway.metrics import Metrics
 from services.gateway.problems import Problem
 from services.gateway.quarantine import Quarantine
-from services.gateway.rates import Bucket
 from services.gateway.repeats import Repeats, digest
 from services.gateway.room import Room
 from services.gateway.senders.registry import make
 from services.gateway.senders.sender import Delivery, Forged, Malformed, Sender, Unproved
 from services.gateway.shop import read_events, to_lines
 from services.gateway.talk import SELDOM, Seldom, say
+from services.rates import Bucket
 
 EVENTS = "events"
 """The name of the shop's door, where senders are counted; no sender may have it."""

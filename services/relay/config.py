@@ -1,9 +1,8 @@
 """The relay's configuration: one TOML file. Secrets are named in it, and come from the environment alone."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Optional
 
 from msgspec import Meta, Struct
 
@@ -16,6 +15,8 @@ from services.relay.channels.mail import Mail, Security
 from services.relay.channels.signing import key
 from services.relay.channels.topic import Topic
 from services.relay.channels.webhook import Text, Webhook
+from services.secrets import read_secret
+from services.tokens import LinkConfig
 
 Url = Annotated[str, Meta(pattern=r"^https?://[^\s/]+")]
 Count = Annotated[int, Meta(ge=1, le=1_000)]
@@ -138,6 +139,8 @@ class RelayConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     """How long a relay may be silent before its rows are another's; longer than any channel's time-out."""
     poll: Duration = Duration.of("1 s")
     """How long a sender that found nothing waits."""
+    track: Optional[LinkConfig] = None
+    """Of the desk's own; then each message has the link to its parcel's page as `track_url`."""
 
 
 def read_config(path: str | Path) -> RelayConfig:
@@ -164,7 +167,4 @@ def _checked(name: str) -> str:
 
 def _secret(name: str) -> str:
     """Give a secret by the name of its environment variable; no name, no secret."""
-    secret = os.environ.get(name, "") if name else ""
-    if name and not secret:
-        raise UsageError(f"The environment variable {name}, which the relay's file names, is not set.")
-    return secret
+    return read_secret(name) if name else ""

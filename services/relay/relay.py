@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any, Optional
 
 from schemas.fields import SECOND
 from schemas.news import DEAD, FAILED
@@ -12,6 +13,7 @@ from services.relay.channels.channel import Channel, Message, Outcome, Went
 from services.relay.config import ChannelConfig, RelayConfig
 from services.relay.metrics import Metrics
 from services.relay.outbox import Item, Outbox
+from services.tokens import Links
 from transforms.tell.patience import full_jitter
 from transforms.tell.store import StoreError
 
@@ -34,9 +36,10 @@ class Sender(threading.Thread):
         metrics: Metrics,
         stop: threading.Event,
         *,
+        links: Optional[Links] = None,
         drain: bool = False,
     ) -> None:
-        """Take the channel and what governs it; with `drain`, end when nothing is due."""
+        """Take the channel and what governs it, and who makes links; with `drain`, end when nothing is due."""
         super().__init__(name=f"sender {name}", daemon=True)
         self.channel_name = name
         self.channel = channel
@@ -44,6 +47,7 @@ class Sender(threading.Thread):
         self.outbox = outbox
         self.metrics = metrics
         self.stop = stop
+        self.links = links
         self.drain = drain
         self.once = config.after_timeout == "at_most_once"
         self.batch, self.lease, self.poll = relay.batch, relay.lease / SECOND, relay.poll / SECOND
@@ -89,7 +93,7 @@ class Sender(threading.Thread):
     def _send(self, item: Item) -> str:
         began = time.monotonic()
         try:
-            outcome = self.channel.send(Message(item.key, item.payload))
+            outcome = self.channel.send(Message(item.key, self._payload(item)))
         except Exception as fault:
             # A channel that breaks must not take its sender along; its words may quote the message.
             LOG.error({"event": "broken", "channel": self.channel_name, "why": type(fault).__name__})
@@ -97,6 +101,12 @@ class Sender(threading.Thread):
         self.metrics.seconds.labels(self.channel_name).observe(time.monotonic() - began)
         self.metrics.sends.labels(self.channel_name, outcome.went.value).inc()
         return self._note(item, outcome)
+
+    def _payload(self, item: Item) -> Mapping[str, Any]:
+        # Made when it goes out: the outbox holds nothing that opens a page.
+        if self.links is None:
+            return item.payload
+        return item.payload | {"track_url": self.links.make(item.order_id, item.tracking_number)}
 
     def _note(self, item: Item, outcome: Outcome) -> str:
         """Note how a send went; what was sent is noted however long the database is away, or it would be sent again."""
@@ -140,8 +150,11 @@ class Relay:
         self.channels: Mapping[str, Channel] = {name: one.make() for name, one in config.channel.items()}
         self.outbox = Outbox(address, connections=1 + sum(one.senders for one in config.channel.values()))
         self.longest = max((one.timeout / SECOND for one in config.channel.values()), default=0.0)
+        links = Links(config.track) if config.track is not None else None
         self.senders = [
-            Sender(name, self.channels[name], one, config, self.outbox, self.metrics, self.stop, drain=drain)
+            Sender(
+                name, self.channels[name], one, config, self.outbox, self.metrics, self.stop, links=links, drain=drain
+            )
             for name, one in config.channel.items()
             for _ in range(one.senders)
         ]

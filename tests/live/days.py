@@ -11,6 +11,7 @@ from pipelines.query import open_lake
 from schemas.clock import Clock
 from schemas.fields import SECOND, parse_time
 from schemas.news import STAGE_OF, idempotency_key
+from tests.pipelines.lakes import differences
 from tests.servers import ask
 
 DAY = parse_time("2025-06-01T00:00:00Z")
@@ -68,16 +69,9 @@ class Playing(threading.Thread):
 def check_lake(shop: Path, lake: Path) -> None:
     """Make sure that the lake has every true row, and none beside."""
     for name, view in TRUE.items():
-        truth = shop / "truth" / f"{name}.parquet"
-        columns = ", ".join(column for column, *_ in duckdb.sql(f"describe from '{truth}'").fetchall())
-        with open_lake(lake) as db:
-            found = db.sql(f"select {columns} from {view}").to_arrow_table()
-        with duckdb.connect() as db:
-            db.execute("set timezone = 'UTC'")
-            db.register("found", found)
-            true = f"(select {columns} from '{truth}')"
-            assert db.sql(f"from {true} except all from found limit 3").fetchall() == [], f"{name}: lacking"
-            assert db.sql(f"from found except all from {true} limit 3").fetchall() == [], f"{name}: beside the truth"
+        _, lacking, extra = differences(lake, shop, name, view)
+        assert lacking == [], f"{name}: lacking"
+        assert extra == [], f"{name}: beside the truth"
 
 
 def check_store(shop: Path, store: str) -> None:

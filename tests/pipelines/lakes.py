@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import duckdb
 import msgspec
 
 from pipelines.live import run_live
@@ -47,3 +48,19 @@ def raw(lake: Path, table: str, without: str = "") -> list[tuple]:
     query = f"select * {f'exclude ({without})' if without else ''} from {table}"
     with open_lake(lake) as db:
         return sorted(db.sql(query).fetchall(), key=repr)
+
+
+def differences(lake: Path, shop: Path, name: str, view: str) -> tuple[int, list, list]:
+    """Give the number of true rows, those that the lake lacks, and those that it has beside them."""
+    truth = shop / "truth" / f"{name}.parquet"
+    columns = ", ".join(column for column, *_ in duckdb.sql(f"describe from '{truth}'").fetchall())
+    with open_lake(lake) as db:
+        found = db.sql(f"select {columns} from {view}").to_arrow_table()
+    with duckdb.connect() as db:
+        db.execute("set timezone = 'UTC'")
+        db.register("found", found)
+        true = f"(select {columns} from '{truth}')"
+        (count,) = db.sql(f"select count(*) from {true}").fetchall()[0]
+        lacking = db.sql(f"from {true} except all from found limit 5").fetchall()
+        extra = db.sql(f"from found except all from {true} limit 5").fetchall()
+    return count, lacking, extra

@@ -16,8 +16,8 @@ from deltalake import DeltaTable
 from pipelines.cli import main
 from pipelines.query import open_lake
 from schemas.tables import NIGHTLY, TABLES
+from tests.pipelines.lakes import differences
 from tests.pipelines.test_truth import NIGHTLY as TRUE
-from tests.pipelines.test_truth import differences
 
 NIGHT_ROWS = {
     "hub_files": "select * exclude (left_ts) from hub_files",

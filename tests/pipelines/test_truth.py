@@ -3,13 +3,12 @@
 import shutil
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from pipelines.cli import main
 from pipelines.query import open_lake
 from pipelines.simulate import run
-from tests.pipelines.lakes import raw
+from tests.pipelines.lakes import differences, raw
 from transforms.reconcile import stays
 
 LIVE = {
@@ -60,22 +59,6 @@ def live(source: Path, lake: Path, *more: str) -> None:
 def nightly(shop: Path, lake: Path) -> None:
     span = ["--from", "2025-06-01", "--to", "2025-06-30"]
     assert main(["nightly", "--drop", str(shop / "hub_scans"), "--lake", str(lake), *span]) == 0
-
-
-def differences(lake: Path, shop: Path, name: str, view: str) -> tuple[int, list, list]:
-    """Give the number of true rows, those that the lake lacks, and those that it has beside them."""
-    truth = shop / "truth" / f"{name}.parquet"
-    columns = ", ".join(column for column, *_ in duckdb.sql(f"describe from '{truth}'").fetchall())
-    with open_lake(lake) as db:
-        found = db.sql(f"select {columns} from {view}").to_arrow_table()
-    with duckdb.connect() as db:
-        db.execute("set timezone = 'UTC'")
-        db.register("found", found)
-        true = f"(select {columns} from '{truth}')"
-        (count,) = db.sql(f"select count(*) from {true}").fetchall()[0]
-        lacking = db.sql(f"from {true} except all from found limit 5").fetchall()
-        extra = db.sql(f"from found except all from {true} limit 5").fetchall()
-    return count, lacking, extra
 
 
 @pytest.mark.parametrize("name", LIVE)

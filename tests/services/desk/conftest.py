@@ -12,7 +12,7 @@ from services.desk.app import Site
 from services.desk.config import read_config
 from services.desk.database import Database
 from services.desk.people import People
-from services.desk.tokens import Tokens
+from services.tokens import Tokens
 from tests.builders import MONDAY, event
 from tests.servers import cluster, dsn  # noqa: F401
 from tests.services.desk.running import chromium  # noqa: F401

@@ -9,7 +9,7 @@ from schemas.alerts import KINDS, raised
 from schemas.fields import HOUR, MINUTE
 from services.desk.database import Database
 from services.desk.steps import read_step
-from services.desk.tokens import link
+from services.tokens import link
 from tests.builders import MONDAY, event
 from tests.services.desk.conftest import TRACK, clear, fill, tell, token
 from tests.services.desk.running import opened, serving

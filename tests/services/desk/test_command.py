@@ -4,15 +4,20 @@ import http.client
 import io
 import json
 import re
+import socket
+from contextlib import ExitStack
 
 import pytest
 
 from pipelines.cli import main
 from scripts.servers import said
 from services.desk.passwords import fits, hash_password, is_hash
+from services.desk.server import SPARE
+from services.serving import HEAD_BYTES
 from tests.builders import MONDAY, event
 from tests.services.desk.conftest import TRACK, fill, tell, token
 from tests.services.desk.running import serving
+from tests.services.talking import talk
 
 KEPT = hash_password("right", 10)
 """Another one each time: in parameters it would name the tests by chance, so there it is @KEPT@."""
@@ -102,6 +107,36 @@ def test_a_password_is_hashed_another_way_each_time(run, monkeypatch):
     assert len(hashes) == 2
     monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
     assert run("password")[0] == 2
+
+
+def test_slow_and_endless_clients_are_sent_away(file, tmp_path):
+    config = TRACK + "[limits]\nhead_time = '0.3 s'\nstreams = 1\n"
+    with serving(tmp_path, "--outbox", file, "--open", config=config) as (base, _):
+        port = int(base.rpartition(":")[2])
+        assert "408 " in talk(port)
+        assert "408 " in talk(port, *[b"GET / HTTP/1.1\r\n", *[b"x: y\r\n"] * 8], wait=0.1)
+        assert "400 " in talk(port, b"GET / HTTP/1.1\r\n", *[b"x: " + b"y" * 4000 + b"\r\n"] * (HEAD_BYTES // 4000 + 2))
+        assert "400 " in talk(port, b"\x16\x03\x01 no HTTP at all\r\n\r\n")
+
+
+def test_more_clients_than_there_is_room_for(file, tmp_path):
+    with serving(tmp_path, "--outbox", file, "--open", config="[limits]\nstreams = 1\nhead_time = '1 min'\n") as (
+        base,
+        _,
+    ):
+        port = int(base.rpartition(":")[2])
+        with ExitStack() as held:
+            for _ in range(1 + SPARE):
+                held.enter_context(socket.create_connection(("127.0.0.1", port)))
+            answer = talk(port)
+            assert "503 " in answer and "retry-after: " in answer
+
+
+def test_a_form_that_does_not_come(file, tmp_path):
+    head = b"POST /sign-in HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\n"
+    with serving(tmp_path, "--outbox", file, "--open", config="[limits]\nbody_time = '0.3 s'\n") as (base, _):
+        port = int(base.rpartition(":")[2])
+        assert "408 " in talk(port, head + b"content-length: 100\r\n\r\n", *[b"x"] * 8, b"\r\n", wait=0.1)
 
 
 def test_a_desk_with_live_pages_ends_at_once_and_in_order(database, file, tmp_path):

@@ -8,7 +8,7 @@ from schemas.fields import HOUR
 from services.desk import tracking
 from services.desk.config import read_config
 from services.desk.people import People
-from services.desk.tokens import Tokens
+from services.tokens import Tokens
 from tests.builders import MONDAY, event
 from tests.services.desk.conftest import SECRET, TRACK, fill, tell, token
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from schemas.alerts import KINDS
 from schemas.fields import DAY, HOUR, MINUTE
 from schemas.stages import STAGES
-from services.desk import choice, pages, rates, stories, tokens, words
+from services import rates, tokens
+from services.desk import choice, guesses, pages, stories, words
 from services.desk.rows import Parcel
 from services.desk.words import clock_of, tell_customer
 from tests.builders import at
@@ -163,7 +164,7 @@ def test_on_time_is_said_of_no_parcel_that_was_not(given_parcel, kinds):
         assert not one.promise.startswith(("Late", "Promised"))
 
 
-@pytest.mark.parametrize("module", [choice, pages, rates, stories, tokens, words])
+@pytest.mark.parametrize("module", [choice, guesses, pages, rates, stories, tokens, words])
 def test_examples(module):
     result = doctest.testmod(module)
     assert result.failed == 0 < result.attempted

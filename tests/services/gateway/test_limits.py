@@ -14,8 +14,8 @@ from schemas.spool import Place, note_done, segments
 from services.gateway import gateway as gateways
 from services.gateway.bodies import check_depth, decompress
 from services.gateway.problems import KINDS, Problem
-from services.gateway.rates import Bucket
 from services.gateway.repeats import Repeats
+from services.rates import Bucket
 from tests.builders import wire
 from tests.services.gateway.conftest import delivery, event, problem, signed
 

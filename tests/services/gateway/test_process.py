@@ -9,9 +9,10 @@ import time
 import pytest
 
 from schemas.spool import SpoolWriter
-from services.gateway.server import HEAD_BYTES
+from services.serving import HEAD_BYTES
 from tests.services.gateway.conftest import KEY, SECRET, delivery, event, spooled
 from tests.services.gateway.processes import Process
+from tests.services.talking import talk
 
 QUICK = "[limits]\nhead_time = '0.3 s'\nbody_time = '0.3 s'\nidle_time = '1 s'\n"
 HEADERS = {"x-api-key": KEY, "content-type": "application/json"}
@@ -25,63 +26,45 @@ def quick(tmp_path_factory):
         yield running
 
 
-def talk(process, *pieces, wait=0.0):
-    """Send pieces over one connection, with pauses; give all that comes back until it is closed."""
-    with socket.create_connection(("127.0.0.1", process.port), timeout=10) as connection:
-        try:
-            for piece in pieces:
-                connection.sendall(piece)
-                time.sleep(wait)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
-        heard = b""
-        try:
-            while some := connection.recv(65536):
-                heard += some
-        except ConnectionResetError:
-            pass
-        return heard.decode()
-
-
 POST = b"POST /events HTTP/1.1\r\nhost: x\r\nx-api-key: " + KEY.encode() + b"\r\ncontent-type: application/json\r\n"
 
 
 def test_a_client_that_says_nothing(quick):
-    assert "408 " in talk(quick) and "too_slow" in talk(quick)
+    assert "408 " in talk(quick.port) and "too_slow" in talk(quick.port)
 
 
 def test_a_client_that_drips_its_headers(quick):
-    assert "408 " in talk(quick, *[b"GET / HTTP/1.1\r\n", *[b"x: y\r\n"] * 8], wait=0.1)
+    assert "408 " in talk(quick.port, *[b"GET / HTTP/1.1\r\n", *[b"x: y\r\n"] * 8], wait=0.1)
 
 
 def test_a_client_that_drips_empty_lines(quick):
-    assert "408 " in talk(quick, *[b"\r\n"] * 8, wait=0.1)
+    assert "408 " in talk(quick.port, *[b"\r\n"] * 8, wait=0.1)
 
 
 def test_a_client_that_drips_its_body(quick):
-    answer = talk(quick, POST + b"content-length: 100\r\n\r\n", *[b"x"] * 8, wait=0.1)
+    answer = talk(quick.port, POST + b"content-length: 100\r\n\r\n", *[b"x"] * 8, wait=0.1)
     assert "408 " in answer and "application/problem+json" in answer and "connection: close" in answer
 
 
 def test_a_client_whose_second_request_is_slow(quick):
     first = POST + b"content-length: 2\r\n\r\n[]"
-    heard = talk(quick, first, b"POST /ev", wait=0.2)
+    heard = talk(quick.port, first, b"POST /ev", wait=0.2)
     assert heard.count("HTTP/1.1 ") == 2 and "200 OK" in heard and "408 " in heard
 
 
 def test_a_client_that_is_silent_after_its_request(quick):
-    assert talk(quick, POST + b"content-length: 2\r\n\r\n[]").count("HTTP/1.1 ") == 1
+    assert talk(quick.port, POST + b"content-length: 2\r\n\r\n[]").count("HTTP/1.1 ") == 1
 
 
 def test_headers_without_end(quick):
     pieces = [b"GET / HTTP/1.1\r\n", *[b"x: " + b"y" * 4000 + b"\r\n"] * (HEAD_BYTES // 4000 + 2)]
-    assert "400 " in talk(quick, *pieces)
+    assert "400 " in talk(quick.port, *pieces)
 
 
 def test_too_many_connections(tmp_path):
     with Process(tmp_path, f"spool://{tmp_path}/spool", more="[limits]\nconnections = 3\n") as process:
         held = [socket.create_connection(("127.0.0.1", process.port)) for _ in range(3)]
-        answer = talk(process)
+        answer = talk(process.port)
         assert "503 " in answer and "retry-after: 1" in answer and "busy" in answer
         for connection in held:
             connection.close()
@@ -91,7 +74,7 @@ def test_too_many_connections(tmp_path):
 
 
 def test_what_is_no_http(quick):
-    answer = talk(quick, b"\x16\x03\x01 no HTTP at all\r\n\r\n")
+    answer = talk(quick.port, b"\x16\x03\x01 no HTTP at all\r\n\r\n")
     assert "400 " in answer and "application/problem+json" in answer
 
 
@@ -178,7 +161,7 @@ CONFIG = "[events]\nkeys = ['SHOP_KEY']\n"
         (["--publish", "file://x"], CONFIG, "is nowhere to publish to"),
         ([], "", "has neither a sender nor a key"),
         ([], "[events]\nkeys = []\n", "cannot be used: Expected `array` of length >= 1"),
-        ([], "[events]\nkeys = ['NOT_THERE']\n", "The environment variable NOT_THERE, which the gateway's file names, is not set."),
+        ([], "[events]\nkeys = ['NOT_THERE']\n", "The environment variable NOT_THERE, which the file names, is not set."),
         ([], "[events]\nkeys = ['EMPTY']\n", "The environment variable EMPTY"),
         ([], "[sender.events]\nkind = 'easypost'\nsecrets = ['SHOP_KEY']\n", "A sender cannot be named events."),
         ([], "[sender.x]\nsecrets = ['SHOP_KEY']\n", "The kind 'x' of sender is not known"),

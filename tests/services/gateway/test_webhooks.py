@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from schemas.fields import DAY, HOUR
 from schemas.spool import SpoolWriter
 from services.gateway.gateway import Door
-from services.gateway.rates import Bucket
 from services.gateway.senders.sender import Malformed, Unproved
+from services.rates import Bucket
 from tests.services.gateway.conftest import delivery, problem, signed
 from tests.services.gateway.senders.world import NEW, NOW, OLD, TRIALS, WRONG, fixtures
 from transforms.ingest.decode import decode

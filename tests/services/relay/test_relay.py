@@ -6,10 +6,12 @@ import time
 
 import pytest
 
+from pipelines.cli import main
 from schemas.news import idempotency_key
 from services.relay.config import read_config
 from services.relay.outbox import Outbox
 from services.relay.relay import Relay
+from services.tokens import Tokens
 from tests.servers import ask
 from tests.services.relay.conftest import Running, configured, drain, fill, lines, states, webhook
 from tests.services.relay.receiver import Receiver
@@ -45,6 +47,26 @@ def test_a_row_is_sent_once_and_says_what_happened(outbox, tmp_path):
         },
     }
     assert ask(outbox, "select state, attempts, last_error from outbox") == [("sent", 1, None)]
+
+
+def test_a_message_has_the_link_to_its_parcels_page_where_there_is_one(outbox, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACK_SECRET", "a secret of the tests, long enough for all")
+    fill(outbox, 1)
+    text = {"kind": "file", "path": str(tmp_path / "sent.jsonl"), "timeout": "1 s"}
+    track = '[track]\nsecrets = ["TRACK_SECRET"]\nurl = "https://shop.example/"\n'
+    drain(configured(tmp_path, "[channel.webhook]\n" + lines(text) + track), outbox)
+    said = json.loads((tmp_path / "sent.jsonl").read_text())
+    token = Tokens(["a secret of the tests, long enough for all"]).make("o0", "t0")
+    assert said["track_url"] == f"https://shop.example/track/t0?t={token}"
+    assert "track_url" not in str(ask(outbox, "select payload from outbox"))
+
+
+def test_a_link_without_its_secret_stops_the_relay_before_it_begins(outbox, tmp_path, capsys):
+    text = {"kind": "file", "path": str(tmp_path / "sent.jsonl"), "timeout": "1 s"}
+    track = '[track]\nsecrets = ["NOT_THERE"]\nurl = "https://shop.example/"\n'
+    config = configured(tmp_path, "[channel.webhook]\n" + lines(text) + track)
+    assert main(["relay", "--outbox", outbox, "--config", str(config)]) == 2
+    assert "NOT_THERE, which the file names, is not set." in capsys.readouterr().err
 
 
 def test_three_relays_at_once_send_each_row_once(outbox, tmp_path):

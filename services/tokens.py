@@ -4,10 +4,27 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
+from typing import Annotated
 from urllib.parse import quote, urlencode
+
+from msgspec import Meta, Struct
+
+from services.secrets import Variable, read_secret
+
+SHORTEST_SECRET = 32
+"""Letters that a secret must have."""
 
 BYTES = 16
 """Of the 32 of a digest: 128 bits, which nobody guesses."""
+
+
+class LinkConfig(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What a configuration says of customers' links."""
+
+    secrets: Annotated[tuple[Variable, ...], Meta(min_length=1, max_length=2)]
+    """Names of environment variables: the secret that makes tokens and, during a rotation, the one before it."""
+    url: Annotated[str, Meta(pattern=r"^https?://[^\s/]+/?$")]
+    """Where the desk is that customers see."""
 
 
 class Tokens:
@@ -35,6 +52,23 @@ class Tokens:
                 if hmac.compare_digest(expected.encode(), given) and parcel is not None and found is None:
                     found = place
         return found
+
+
+class Links:
+    """Makes customers' links."""
+
+    def __init__(self, config: LinkConfig) -> None:
+        """Take the configuration.
+
+        Raises:
+            UsageError: a secret is not set, or too short.
+        """
+        self.url = config.url
+        self.tokens = Tokens([read_secret(name, SHORTEST_SECRET) for name in config.secrets])
+
+    def make(self, order_id: str, tracking_number: str) -> str:
+        """Give a parcel's link."""
+        return link(self.url, tracking_number, self.tokens.make(order_id, tracking_number))
 
 
 def link(base: str, tracking_number: str, token: str) -> str:

@@ -1,8 +1,8 @@
-"""Rates: how many requests one sender may send, by a bucket of tokens that fills at its rate."""
+"""Rates: how much one party may do, by a bucket of tokens that fills at its rate."""
 
 
 class Bucket:
-    """A bucket of tokens: each request takes one; it holds `burst` at most, and `rate` a second flow in."""
+    """A bucket of tokens: each try takes one; it holds `burst` at most, and `rate` a second flow in."""
 
     def __init__(self, rate: float, burst: float, now: float) -> None:
         """Begin full, at a time in seconds."""
@@ -24,3 +24,7 @@ class Bucket:
             return (1 - self._tokens) / self.rate
         self._tokens -= 1
         return 0.0
+
+    def give_back(self) -> None:
+        """Put a token back."""
+        self._tokens = min(self.burst, self._tokens + 1)
