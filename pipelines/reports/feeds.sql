@@ -42,8 +42,7 @@ lives as (
         carrier,
         count(*) as live_events,
         max(event_ts) as live_newest_ts,
-        quantile_cont(lag, 0.50) / 60e6 as lag_p50_min,
-        quantile_cont(lag, 0.95) / 60e6 as lag_p95_min,
+        quantile_cont(lag / 60e6, [0.50, 0.95]) as lag_min,
         count(*) filter (lag < 0) as future_stamps
     from live
     group by carrier
@@ -91,8 +90,8 @@ select
     hours_between(live_newest_ts, horizon()) as silent_hours,
     longest_silence_hours,
     silent_hours > greatest(longest_silence_hours, 1) as silent,
-    lag_p50_min,
-    lag_p95_min,
+    lag_min[1] as lag_p50_min,
+    lag_min[2] as lag_p95_min,
     coalesce(future_stamps, 0) as future_stamps,
     coalesce(delivered, 0) as delivered,
     no_pickup_scan_pct,
