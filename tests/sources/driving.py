@@ -44,6 +44,14 @@ class Driver:
             assert time.monotonic() < until, f"{len(self.lines)} of {count} lines came"
             self.step()
 
+    def settle(self, count, seconds=1.5):
+        """Read until that many lines were handed over in all, and then nothing came for a while."""
+        self.read(count)
+        quiet = time.monotonic()
+        while time.monotonic() - quiet < seconds:
+            if self.step() and self.reader.get_current().lines:
+                quiet = time.monotonic()
+
     def drain(self):
         """Read until there is nothing."""
         while self.step():

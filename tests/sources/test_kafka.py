@@ -49,14 +49,6 @@ def source(broker, topic, clock=None, readers=1):
     )
 
 
-def settle(driver):
-    """Read until nothing came for a while."""
-    quiet = time.monotonic()
-    while time.monotonic() - quiet < 1:
-        if driver.step() and driver.reader.get_current().lines:
-            quiet = time.monotonic()
-
-
 def by_partition(some):
     return [[one for one in some if int(one.split(b'"')[3][1:]) % 4 == number] for number in range(4)]
 
@@ -67,7 +59,7 @@ def test_every_message_comes_once_in_order_however_often_readers_are_made(broker
     while len(driver.lines) < 5_000:
         driver.step()
         driver.checkpoint()
-    settle(driver)
+    driver.settle(5_000)
     assert by_partition(driver.lines) == by_partition(lines(0, 5_000))
     assert len(kafka._CONNECTIONS) == 1
 
@@ -81,7 +73,7 @@ def test_a_lost_reader_goes_on_from_the_mark(broker, topic):
     driver.read(2_500)
     driver.crash()
     driver.lines = kept
-    settle(driver)
+    driver.settle(3_000)
     assert by_partition(driver.lines) == by_partition(lines(0, 3_000))
 
 
@@ -91,16 +83,15 @@ def test_readers_that_take_turns_at_one_connection_keep_their_own_positions(brok
     for _ in range(12):
         one.step()
         two.step()
-    settle(one)
-    settle(two)
+    one.settle(2_000)
+    two.settle(2_000)
     assert by_partition(one.lines) == by_partition(two.lines) == by_partition(lines(0, 2_000))
 
 
 def test_a_message_may_have_several_lines_or_none(broker, topic):
     send(broker, topic, [b"\n".join(lines(0, 3)) + b"\n", b"", None, line(3)], partition=0)
     driver = Driver(source(broker, topic))
-    driver.read(4)
-    settle(driver)
+    driver.settle(4)
     assert driver.lines == lines(0, 4)
     assert dict(driver.checkpoint().progress.positions)[0] == (4,)
 
@@ -110,8 +101,8 @@ def test_parts_share_the_partitions(broker, topic):
     parts = source(broker, topic, readers=3).split(20)
     assert len(parts) == 3 and len(source(broker, topic, readers=9).split(20)) == 4
     drivers = [Driver(part) for part in parts]
-    for driver in drivers:
-        settle(driver)
+    for driver, count in zip(drivers, (200, 100, 100), strict=True):
+        driver.settle(count)
     assert [len(driver.lines) for driver in drivers] == [200, 100, 100]
     assert sorted(one for driver in drivers for one in driver.lines) == sorted(lines(0, 400))
 
@@ -131,7 +122,7 @@ def test_what_is_finished_is_committed_and_where_a_job_without_a_mark_begins(bro
     assert offsets == [10] * 4
     send(broker, topic, lines(40, 4))
     fresh = Driver(source(broker, topic))
-    settle(fresh)
+    fresh.settle(4)
     assert sorted(fresh.lines) == sorted(lines(40, 4))
 
 

@@ -1,6 +1,5 @@
 """A Pub/Sub subscription as a source, with the emulator and without an engine."""
 
-import time
 import uuid
 
 import pytest
@@ -49,21 +48,13 @@ def source(name, clock=None):
     return PubSubSource("trial", name, Timing(clock or Clock(until=BASE + 1000 * HOUR), 5 * MINUTE))
 
 
-def settle(driver, seconds=1.5):
-    """Read until nothing came for a while."""
-    quiet = time.monotonic()
-    while time.monotonic() - quiet < seconds:
-        if driver.step() and driver.reader.get_current().lines:
-            quiet = time.monotonic()
-
-
 def test_every_message_comes_however_often_readers_are_made(subscription):
     send(subscription, lines(0, 3_000))
     driver = Driver(source(subscription))
     while len(driver.lines) < 3_000:
         driver.step()
         driver.checkpoint().finalize_checkpoint()
-    settle(driver)
+    driver.settle(3_000)
     assert sorted(driver.lines) == sorted(lines(0, 3_000))
 
 
@@ -76,8 +67,7 @@ def test_a_lost_reader_goes_on_from_the_mark(subscription):
     driver.read(900)
     driver.crash()
     driver.lines = kept
-    driver.read(1_000)
-    settle(driver)
+    driver.settle(1_000)
     assert sorted(driver.lines) == sorted(lines(0, 1_000))
 
 
@@ -93,8 +83,7 @@ def test_what_is_not_finished_comes_again_in_another_process(subscription):
     puller.close_puller(*next(iter(puller._PULLERS)))
     driver.crash()
     driver.lines.clear()
-    driver.read(10)
-    settle(driver)
+    driver.settle(10)
     assert sorted(driver.lines) == sorted(lines(10, 10))
 
 
@@ -105,10 +94,10 @@ def test_leases_are_extended_while_a_checkpoint_is_open(emulator, subscription, 
     driver = Driver(source(subscription))
     driver.read(50)
     mark = driver.checkpoint()
-    settle(driver, 14)
+    driver.settle(50, 14)
     assert len(driver.lines) == 50
     mark.finalize_checkpoint()
-    settle(driver, 12)
+    driver.settle(50, 12)
     assert len(driver.lines) == 50
 
 
@@ -124,7 +113,7 @@ def test_no_more_is_kept_than_there_is_room_for(subscription, monkeypatch):
     monkeypatch.setattr(puller, "AT_ONCE", 50)
     send(subscription, lines(0, 400))
     driver = Driver(source(subscription))
-    settle(driver)
+    driver.settle(100)
     assert 100 <= len(driver.lines) < 200
     while len(driver.lines) < 400:
         driver.checkpoint().finalize_checkpoint()
@@ -158,7 +147,7 @@ def test_a_service_that_is_away_is_waited_for(emulator, subscription, monkeypatc
     emulator.stop(9)
     try:
         before = driver.reader.watermarks.newest.copy()
-        settle(driver, 8)
+        driver.settle(len(driver.lines), 8)
         assert driver.reader.watermarks.newest == before
     finally:
         emulator.start()
