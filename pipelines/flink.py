@@ -62,6 +62,10 @@ def unbounded_options(options: PipelineOptions, lake: str, checkpoints: Checkpoi
     _check_interval(str(given.get("checkpointing_interval", DEFAULTS["checkpointing_interval"])))
     if runner == "FlinkRunner":
         _check_there(given)
+    # A cluster may see other folders than this machine.
+    savepoint = given.get("savepoint_path")
+    if savepoint and master_of(options) is None and not Path(str(savepoint).removeprefix("file:")).exists():
+        raise UsageError(f"There is no savepoint at {savepoint}.")
     wanted = {
         **DEFAULTS,
         "job_name": job_name(lake),
@@ -99,7 +103,10 @@ def _check_interval(text: str) -> None:
 def _check_there(given: dict[str, object]) -> None:
     """Say what is missing before anything is started."""
     jar = given.get("flink_job_server_jar")
-    if jar is not None and not Path(str(jar)).is_file():
+    if jar is None:
+        # Beam would fetch one of its own version, for a Flink that is not this one.
+        raise UsageError("Say what takes jobs for Flink: --flink_job_server_jar=FILE, which scripts/flink/setup makes.")
+    if not Path(str(jar)).is_file():
         raise UsageError(f"There is no job server at {jar}; scripts/flink/setup makes one.")
     home = os.environ.get("JAVA_HOME")
     java = Path(home, "bin", "java") if home else None

@@ -13,8 +13,12 @@ from tests.services.relay.receiver import Receiver
 
 def options(tmp_path, *words):
     """Give what becomes of some words."""
+    jar = tmp_path / "job-server.jar"
+    jar.touch()
     made = unbounded_options(
-        PipelineOptions(["--runner=FlinkRunner", *words]), str(tmp_path / "lake"), Checkpoints(tmp_path / "state")
+        PipelineOptions(["--runner=FlinkRunner", f"--flink_job_server_jar={jar}", *words]),
+        str(tmp_path / "lake"),
+        Checkpoints(tmp_path / "state"),
     )
     return made.get_all_options(drop_default=True, retain_unknown_options=True)
 
@@ -48,11 +52,23 @@ def test_what_is_given_counts(tmp_path):
         ("--checkpointing_interval=soon", "from 1 to 600000"),
         ("--checkpointing_interval=9000000", "from 1 to 600000"),
         ("--flink_job_server_jar=/none/such.jar", "scripts/flink/setup"),
+        ("--savepoint_path=/none/such", "There is no savepoint at /none/such"),
+        ("--savepoint_path=file:/none/such", "There is no savepoint at file:/none/such"),
     ],
 )
 def test_what_would_lose_data_is_refused(tmp_path, word, said):
     with pytest.raises(UsageError, match=said):
         options(tmp_path, word)
+
+
+def test_a_savepoint_of_a_cluster_may_be_where_this_machine_does_not_look(tmp_path):
+    made = options(tmp_path, "--savepoint_path=/none/such", "--flink_master=host:8081")
+    assert made["savepoint_path"] == "/none/such"
+
+
+def test_without_what_takes_jobs_one_sentence_says_so(tmp_path):
+    with pytest.raises(UsageError, match="Say what takes jobs for Flink"):
+        unbounded_options(PipelineOptions(["--runner=FlinkRunner"]), str(tmp_path), Checkpoints(tmp_path / "state"))
 
 
 def test_without_java_one_sentence_says_so(tmp_path, monkeypatch):
@@ -87,7 +103,17 @@ def test_a_cluster_is_known_by_its_address(master, found):
         (["--input", "spool://x", "--lake", "l", "--outbox", ""], "has no name"),
         (["--input", "spool://x", "--lake", "l", "--postgres", ""], "has no name"),
         (["--input", "x.jsonl", "--lake", "l", "--fresh"], "no state"),
-        (["--input", "kafka://[::1/topic", "--lake", "l", "--runner=FlinkRunner"], "is no source"),
+        (
+            [
+                "--input",
+                "kafka://[::1/topic",
+                "--lake",
+                "l",
+                "--runner=FlinkRunner",
+                f"--flink_job_server_jar={__file__}",
+            ],
+            "is no source",
+        ),
         (["--input", "spool://x", "--lake", "l", "--metrics", "x"], "PORT"),
     ],
 )
