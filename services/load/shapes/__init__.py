@@ -5,6 +5,7 @@ from typing import Any
 
 from schemas.fields import Micros
 from services.load.parcels import Parcel, Request
+from services.load.shapes.generic import generic
 from services.load.shapes.histories import aftership, easypost, seventeen_track, shippo
 from services.load.shapes.single import blue_dart, clickpost, delhivery, shiprocket, ups
 
@@ -17,6 +18,7 @@ SHAPES: Mapping[str, Shape] = {
     "clickpost": clickpost,
     "delhivery": delhivery,
     "easypost": easypost,
+    "generic": generic,
     "seventeen_track": seventeen_track,
     "shippo": shippo,
     "shiprocket": shiprocket,
