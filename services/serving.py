@@ -5,7 +5,6 @@ a time, is left to the protocol, which is this one.
 """
 
 import asyncio
-import signal
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -14,6 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pipelines.errors import UsageError
+from services.signals import on_end
 
 HEAD_BYTES = 32 * 1024
 """Bytes that the line and the headers of a request may have."""
@@ -146,6 +146,9 @@ def serve(
         timeout_graceful_shutdown=int(stop),
     )
     # uvicorn raises a signal once more when it has ended because of it; that is then no reason to die of it.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, frame: None)
-    server(config).run(sockets=[listening])
+    with on_end(_pass):
+        server(config).run(sockets=[listening])
+
+
+def _pass() -> None:
+    """Do nothing."""

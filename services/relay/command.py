@@ -1,9 +1,6 @@
 """The command `milepost relay`: send what the outbox holds."""
 
 import argparse
-import signal
-import threading
-from types import FrameType
 
 from prometheus_client import start_http_server
 
@@ -12,6 +9,7 @@ from pipelines.errors import UsageError
 from pipelines.log import talk
 from services.relay.config import read_config
 from services.relay.relay import LOG, Relay
+from services.signals import on_end
 from transforms.tell.stores import migrate
 
 
@@ -38,23 +36,18 @@ def _run(args: argparse.Namespace) -> int:
     relay = Relay(config, args.outbox, drain=args.drain)
     talk(LOG.name)
 
-    def end(number: int, frame: FrameType | None) -> None:
-        relay.stop.set()
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, end)
-        signal.signal(signal.SIGINT, end)
-    if args.metrics is None:
-        relay.run()
-        return 0
-    try:
-        server, thread = start_http_server(args.metrics.port, args.metrics.host, relay.metrics.registry)
-    except OSError as fault:
-        raise UsageError(f"The port {args.metrics.port} cannot be used: {fault.strerror}.") from fault
-    try:
-        relay.run()
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with on_end(relay.stop.set):
+        if args.metrics is None:
+            relay.run()
+            return 0
+        try:
+            server, thread = start_http_server(args.metrics.port, args.metrics.host, relay.metrics.registry)
+        except OSError as fault:
+            raise UsageError(f"The port {args.metrics.port} cannot be used: {fault.strerror}.") from fault
+        try:
+            relay.run()
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
     return 0
