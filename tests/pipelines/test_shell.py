@@ -76,6 +76,15 @@ def test_ctrl_c_drops_what_is_typed_and_ctrl_d_ends(type_in):
     assert type_in(f"select 1 as{ENTER}wrong{CTRL_C}select 2 as b;{ENTER}{CTRL_D}select 3;{ENTER}") == ("b\n2\n", "")
 
 
+@pytest.fixture
+def _heeds_ctrl_c():
+    """Heed it even where tests run in the background, which begin with it switched off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_heeds_ctrl_c")
 @pytest.mark.parametrize("after", [0, 0.3])
 def test_ctrl_c_ends_a_query_and_the_shell_goes_on(type_in, db, after):
     def tell(query):
