@@ -55,24 +55,32 @@ def on_flink(*words):
     try:
         said, complaints = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, complaints
-        assert not alive(process)
+        assert gone(process.pid)
     finally:
         end(process)
     return said
 
 
-def alive(process):
-    """Tell whether anything of the process's group still runs."""
+def alive(group):
+    """Tell whether any process of a group runs."""
     try:
-        os.killpg(process.pid, 0)
+        os.killpg(group, 0)
     except ProcessLookupError:
         return False
     return True
 
 
+def gone(group, patience=10):
+    """Tell whether a group of processes ends by itself: what was killed is there until somebody takes note of it."""
+    until = time.monotonic() + patience
+    while alive(group) and time.monotonic() < until:
+        time.sleep(0.05)
+    return not alive(group)
+
+
 def end(process):
     """End the process's group, whatever is left of it."""
-    if alive(process):
+    if alive(process.pid):
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
@@ -120,6 +128,6 @@ def test_a_command_that_is_terminated_takes_its_flink_with_it(shop, tmp_path):
         time.sleep(3)
         process.terminate()
         process.communicate(timeout=60)
-        assert not alive(process)
+        assert gone(process.pid)
     finally:
         end(process)

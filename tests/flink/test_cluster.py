@@ -1,6 +1,5 @@
 """A command on a real cluster, with workers in processes of their own; and the cluster's end is the end of them all."""
 
-import os
 import socket
 
 import pytest
@@ -8,19 +7,10 @@ import pytest
 from pipelines.cli import main
 from pipelines.simulate import run
 from scripts.flink.cluster import Cluster, free_ports
-from tests.flink.test_batch import live, on_flink
+from tests.flink.test_batch import alive, gone, live, on_flink
 from tests.pipelines.lakes import rows
 
 pytestmark = [pytest.mark.flink, pytest.mark.usefixtures("flink")]
-
-
-def alive(group):
-    """Tell whether any process of a group runs."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_live_on_a_cluster_leaves_the_same_lake_and_no_process(tmp_path):
@@ -31,7 +21,7 @@ def test_live_on_a_cluster_leaves_the_same_lake_and_no_process(tmp_path):
         assert all(map(alive, groups))
         on_flink("live", *live(tmp_path / "shop", tmp_path / "there"), *cluster.options())
         assert list(cluster.jobs().values()) == ["FINISHED"]
-    assert not any(map(alive, groups))
+    assert all(map(gone, groups))
     assert main(["live", *live(tmp_path / "shop", tmp_path / "here")]) == 0
     assert rows(tmp_path / "there") == rows(tmp_path / "here")
 
