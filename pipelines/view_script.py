@@ -13,7 +13,6 @@ from pipelines.query import binding, bound, newest, pin, views
 from pipelines.render import for_people, write_whole
 from pipelines.report import add_horizon
 from schemas.fields import Micros, to_text
-from schemas.night import Night
 from schemas.tables import NIGHTLY, TABLES, Table
 from transforms.follow.in_sql import quoted
 from transforms.publish.lake import Lake
@@ -24,7 +23,7 @@ _PINNED = """It reads the files of one moment, and of one night: run `milepost v
 latest before `milepost maintain` takes old files away."""
 
 _DELTA = """It needs DuckDB's extension `delta`. Tables that live runs write are read as they are when asked; those of
-nights are of the night that was the last when this was written: run `milepost views` again after a night."""
+nights are the files of the night that was the last when this was written: run `milepost views` again after a night."""
 
 
 def pinned_script(path: str | Path, horizon: Micros | None = None, as_of: Micros | None = None) -> str:
@@ -51,7 +50,10 @@ def pinned_script(path: str | Path, horizon: Micros | None = None, as_of: Micros
 
 
 def delta_script(path: str | Path, horizon: Micros | None = None) -> str:
-    """Give the script that reads the Delta tables by `delta_scan`; the horizon moves with the newest event.
+    """Give the script that reads the live tables by `delta_scan`; the horizon moves with the newest event.
+
+    Of the tables of nights it names files: Delta cannot tell which version of each is one night, and before DuckDB 2
+    `delta_scan` takes no version.
 
     Args:
         path: the lake's folder.
@@ -61,8 +63,8 @@ def delta_script(path: str | Path, horizon: Micros | None = None) -> str:
         LakeError: there is no lake, or it cannot be read.
     """
     lake = Lake(Path(path).resolve()).check()
-    night = lake.night()
-    tables = [binding(table, _scan(lake, table, night), horizon) for table in TABLES.values()]
+    files = pin(lake).files
+    tables = [binding(table, _scan(lake, table, files[table.name]), horizon) for table in TABLES.values()]
     until = _NEWEST if horizon is None else f"timestamptz '{to_text(horizon)}'"
     return _script(lake, _DELTA, tables, until)
 
@@ -99,10 +101,8 @@ def _script(lake: Lake, remark: str, tables: list[str], until: str) -> str:
     return "\n".join([heading, "set timezone = 'UTC';\n", *body])
 
 
-def _scan(lake: Lake, table: Table, night: Night) -> str:
-    """Give the SQL of a table's rows as Delta has them; what was never written has none."""
-    if lake.delta(table, night=night) is None:
-        return lake.rows(table, [])
-    place = quoted(Path(lake.uri(table)).as_uri())
-    version = f", version => {night.versions[table.name]}" if table in NIGHTLY else ""
-    return f"(select {', '.join(table.schema.names)} from delta_scan({place}{version}))"
+def _scan(lake: Lake, table: Table, files: list[str]) -> str:
+    """Give the SQL of a table's rows: of one that live runs write, as Delta has them when asked, once it is there."""
+    if table in NIGHTLY or lake.delta(table) is None:
+        return lake.rows(table, files)
+    return f"(select {', '.join(table.schema.names)} from delta_scan({quoted(Path(lake.uri(table)).as_uri())}))"

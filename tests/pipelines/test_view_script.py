@@ -17,7 +17,7 @@ from transforms.publish.lake import Lake
 
 RELATIONS = (*TABLES, "stages", "parcels", *(view for view in VIEWS if view != "scorecard"))
 HOSTILE = 'it\'s a "lake"; create view x as -- 100 %'
-STAND_IN = """create macro delta_scan(path, version := null) as table
+STAND_IN = """create macro delta_scan(path) as table
     from read_parquet(replace(replace(path, 'file://', ''), '%20', ' ') || '/*/**/*.parquet', hive_partitioning = true)"""
 """The extension cannot be had without the network: this reads all files of a table, of which none has been replaced."""
 
@@ -104,14 +104,15 @@ def test_a_folder_whose_name_has_a_line_feed_does_not_end_the_comment(tmp_path):
             assert db.sql("from duckdb_tables()").fetchall() == []
 
 
-def test_the_delta_script_names_each_written_table_and_the_version_of_the_night(tmp_path):
+def test_the_delta_script_names_each_table_of_live_runs_and_the_files_of_the_night(tmp_path):
     lake = filled(tmp_path / HOSTILE)
     script = delta_script(lake.path)
-    for table in ("events", "milestones", "alerts", "hub_scans"):
+    for table in ("events", "milestones", "alerts"):
         place = (lake.path / table).resolve().as_uri().replace("'", "''")
-        version = f", version => {lake.night().versions[table]}" if table == "hub_scans" else ""
-        assert f"from delta_scan('{place}'{version}))" in script
-    assert script.count("delta_scan(") == 4
+        assert f"from delta_scan('{place}'))" in script
+    assert script.count("delta_scan(") == 3
+    (file,) = (lake.path / "hub_scans").rglob("*.parquet")
+    assert str(file).replace("'", "''") in script
     statements = duckdb.connect().extract_statements(script)
     assert len(statements) == len(duckdb.connect().extract_statements(pinned_script(lake.path)))
 
