@@ -19,7 +19,7 @@ RELATIONS = (*TABLES, "stages", "parcels", *(view for view in VIEWS if view != "
 HOSTILE = 'it\'s a "lake"; create view x as -- 100 %'
 STAND_IN = """create macro delta_scan(path) as table
     from read_parquet(replace(replace(path, 'file://', ''), '%20', ' ') || '/*/**/*.parquet', hive_partitioning = true)"""
-"""The extension cannot be had without the network: this reads all files of a table, of which none has been replaced."""
+"""In place of the extension, which is of another DuckDB: this reads all files of a table, of which none was replaced."""
 
 
 def filled(folder):
