@@ -10,7 +10,9 @@ ROOT = Path(__file__).parent.parent
 LAYERS = ("schemas", "transforms", "pipelines", "services")
 """Each may import those before it, and itself."""
 SOURCES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
-ALL = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "scripts").rglob("*.py"))]
+SCRIPTS = [path for path in sorted((ROOT / "scripts").rglob("*.py")) if "lib" not in path.parts]
+"""Without what others made, which their setups fetch."""
+ALL = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *SCRIPTS]
 PURE = [
     "follow/journey",
     "follow/status",
