@@ -13,7 +13,10 @@ ROOT = Path(__file__).parents[1]
 FLINK = ("flink/setup", "flink/run", "flink/cluster")
 SCRIPTS = [
     ROOT / ".ci/run",
-    *(ROOT / "scripts" / name for name in ("check", "demo", "setup", "test", "bench", "epcis/setup", *FLINK)),
+    *(
+        ROOT / "scripts" / name
+        for name in ("check", "demo", "setup", "test", "bench", "epcis/setup", "delta/setup", *FLINK)
+    ),
 ]
 PIN = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
 
