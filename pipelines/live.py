@@ -74,14 +74,16 @@ def build_live(
     known = () if horizon is None else (horizon,)
 
     # What happened, and by event-time timers what did not.
-    followed = taken.events | "FollowAndWatch" >> FollowAndWatch(policy, source.grid, statuses=store is not None)
+    followed = taken.events | "FollowAndWatch" >> FollowAndWatch(
+        policy, source.grid, statuses=store is not None, clock=clock if source.live else None
+    )
 
     # When it was active: sessions end at their combine; state never lives under them.
     visits = followed.pieces | "GroupVisits" >> GroupVisits(policy.visits.gap)
     # A Flatten's input must have no other reader that shuffles or has a side input: Flink would make it twice.
     ended = visits | "Ended" >> beam.Map(same).with_output_types(tuple[int, bytes])
     heard = (followed.pieces, ended) | "Heard" >> beam.Flatten()
-    silences = heard | "WatchSilence" >> WatchSilence(policy, source.grid)
+    silences = heard | "WatchSilence" >> WatchSilence(policy, source.grid, clock if source.live else None)
 
     # Of a time that is not known yet nothing is said, wherever the watermark is pushed.
     alerts = (followed.alerts, silences) | "AllAlerts" >> beam.Flatten()

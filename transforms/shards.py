@@ -23,7 +23,7 @@ from schemas.fields import DAY, SECOND, Micros
 SHARDS = 8
 """Distinct state keys. Few, since each costs; results do not depend on the number."""
 
-TAKEN, SETTLED = b"t", b"s"
+TAKEN, SETTLED, DOUBTED = b"t", b"s", b"d"
 _SMALL = 1 << 20
 
 News = TypeVar("News")
@@ -41,6 +41,9 @@ class Machine(Protocol[Said]):
 
     def settle(self, until: Micros) -> Said:
         """Do what is due by then."""
+
+    def doubt(self, until: Micros) -> object:
+        """Take that a life that went on from here is lost, which may have told what was due by then."""
 
     def next_wake(self) -> Micros | None:
         """Give the next time at which something is due."""
@@ -97,6 +100,10 @@ class ShardFn(beam.DoFn, ABC, Generic[News, Out]):
     def emit(self, shard: int, news: News) -> Iterable[Out]:
         """Give what goes out of a step's news."""
 
+    def now(self) -> Micros | None:
+        """Give the time, where what a machine told may be in the world before its state is kept; else None."""
+        return None
+
     def setup(self) -> None:
         """Forget what another life of this worker knew."""
         self.living = {}
@@ -149,13 +156,19 @@ class ShardFn(beam.DoFn, ABC, Generic[News, Out]):
             for entry in sorted(log.read()):
                 self._replay(living, entry[8:])
             living.version = persisted
+            now = self.now()
+            if persisted and now is not None:
+                # Its former life, if there was one, is lost from here on; what that told is not.
+                living.machine.doubt(now)
+                self._persist(living, DOUBTED + now.to_bytes(8, "big", signed=True), version, snapshot, log)
         return living
 
     def _replay(self, living: Living[News], entry: bytes) -> None:
         if entry[:1] == TAKEN:
             self.feed(living.machine, entry[1:])
         else:
-            living.machine.settle(int.from_bytes(entry[1:], "big", signed=True))
+            step = living.machine.settle if entry[:1] == SETTLED else living.machine.doubt
+            step(int.from_bytes(entry[1:], "big", signed=True))
         living.log_size += len(entry)
 
     def _persist(self, living: Living[News], entry: bytes, version: Any, snapshot: Any, log: Any) -> None:  # noqa: ANN401

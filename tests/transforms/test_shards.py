@@ -81,6 +81,9 @@ class Diary:
         self.told.append(f"until {until}")
         return list(self.told)
 
+    def doubt(self, until):
+        self.told.append(f"doubt {until}")
+
     def next_wake(self):
         times = [int(word[1:]) for word in self.told if word.startswith("@")]
         settled = [int(word[6:]) for word in self.told if word.startswith("until ")]
@@ -142,6 +145,24 @@ def test_a_worker_that_was_set_up_again_has_forgotten_what_it_knew(worker):
     worker.setup()
     assert worker.living == {}
     assert worker.say(key, "b") == ["a", "b"]
+
+
+class LiveFn(DiaryFn):
+    """The shell in a live run, by whose clock it is 500."""
+
+    def now(self):
+        return 500
+
+
+def test_a_live_machine_built_anew_doubts_what_its_former_life_told_and_remembers_that():
+    key = Key()
+    first = LiveFn()
+    assert first.say(key, "a") == ["a"], "what has no state yet has had no other life"
+    assert first.say(key, "b") == ["a", "b"]
+    second = LiveFn()
+    assert second.say(key, "c") == ["a", "b", "doubt 500", "c"]
+    assert second.say(key, "d") == ["a", "b", "doubt 500", "c", "d"]
+    assert LiveFn().fire(key, 100) == ["a", "b", "doubt 500", "c", "d", "doubt 500", "until 100"]
 
 
 def test_shards_do_not_hear_of_one_another(worker):

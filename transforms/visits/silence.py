@@ -5,7 +5,7 @@ with whole visits when their session closes. The closing is the clock: it tells 
 """
 
 import heapq
-from typing import Optional
+from typing import Optional, Union
 
 import msgspec
 from msgspec import Struct, field
@@ -15,7 +15,7 @@ from schemas.fields import Micros, to_text
 from schemas.policy import Policy
 from schemas.rows import Alert, Visit
 from transforms.visits.bursts import VALUABLE, join
-from transforms.watch.telling import Life, Told, tell
+from transforms.watch.telling import Life, Told, disown, tell
 
 
 def silences(visits: list[Visit], closed_ts: Micros | None, gap: int, horizon: Micros) -> list[Life]:
@@ -35,8 +35,7 @@ def silences(visits: list[Visit], closed_ts: Micros | None, gap: int, horizon: M
             break
         if resumed == due:
             continue
-        evidence = f"silent since {to_text(visit.end_ts)}"
-        alert = raised(visit.order_id, visit.tracking_number, SILENT, due, evidence)
+        alert = silent(visit, gap)
         if resumed is not None and (closed_ts is None or resumed <= closed_ts):
             lives.append((alert, cleared(alert, resumed, "heard of again")))
         elif closed_ts is not None:
@@ -44,6 +43,12 @@ def silences(visits: list[Visit], closed_ts: Micros | None, gap: int, horizon: M
         else:
             lives.append((alert,))
     return lives
+
+
+def silent(visit: Visit, gap: int) -> Alert:
+    """Give the alert that a visit raises when nothing is heard for a gap after it."""
+    evidence = f"silent since {to_text(visit.end_ts)}"
+    return raised(visit.order_id, visit.tracking_number, SILENT, visit.end_ts + gap, evidence)
 
 
 class Heard(Struct, array_like=True):
@@ -56,6 +61,13 @@ class Heard(Struct, array_like=True):
     told: Told = field(default_factory=dict)
 
 
+class Remembered(Struct, array_like=True):
+    """All that a watcher remembers."""
+
+    parcels: dict[str, Heard]
+    doubted: Micros = 0
+
+
 class SilenceWatcher:
     """Watches the parcels of one shard for silence."""
 
@@ -63,6 +75,8 @@ class SilenceWatcher:
         """Start with nothing in mind."""
         self.policy = policy
         self.memory: dict[str, Heard] = {}
+        self.doubted: Micros = 0
+        """Until when a life that was lost may have told what this one does not know of."""
         self._agenda: list[tuple[Micros, str]] = []
 
     def take(self, pieces: list[Visit]) -> list[Alert]:
@@ -74,6 +88,7 @@ class SilenceWatcher:
         news: list[Alert] = []
         for parcel, said in touched.items():
             heard = self.memory.setdefault(parcel, Heard())
+            before = heard.visits
             for piece in said:
                 heard.valuable = heard.valuable or piece.visit_id == VALUABLE
                 if piece.ended_ts is not None and (heard.closed_ts is None or piece.ended_ts < heard.closed_ts):
@@ -83,6 +98,10 @@ class SilenceWatcher:
             heard.visits = join((*heard.visits, *(piece for piece in said if piece.events)), gap)
             lives = silences(heard.visits, heard.closed_ts, gap, heard.settled) if heard.valuable else []
             news += tell(heard.told, lives, heard.settled)
+            if heard.valuable and self.doubted > heard.settled:
+                might = [silent(visit, gap) for visit in (*before, *said, *heard.visits) if visit.events]
+                true = silences(heard.visits, heard.closed_ts, gap, self.doubted)
+                news += disown(heard.told, might, true, heard.settled, self.doubted)
             heapq.heappush(self._agenda, (self._forget_ts(heard), parcel))
         return news
 
@@ -94,17 +113,24 @@ class SilenceWatcher:
                 del self.memory[parcel]
         return []
 
+    def doubt(self, until: Micros) -> None:
+        """Take that a life that went on from here is lost: it may have told any silence that was due by then."""
+        self.doubted = max(self.doubted, until)
+
     def next_wake(self) -> Micros | None:
         """Give the next time at which `settle` could have something to do."""
         return self._agenda[0][0] if self._agenda else None
 
     def dump(self) -> bytes:
         """Give all that is remembered."""
-        return msgspec.msgpack.encode(self.memory)
+        return msgspec.msgpack.encode(Remembered(self.memory, self.doubted))
 
     def load(self, dumped: bytes) -> None:
         """Remember what `dump` gave."""
-        self.memory = msgspec.msgpack.decode(dumped, type=dict[str, Heard])
+        # Of an older version it is the parcels alone.
+        found = msgspec.msgpack.decode(dumped, type=Union[Remembered, dict[str, Heard]])
+        remembered = found if isinstance(found, Remembered) else Remembered(found)
+        self.memory, self.doubted = remembered.parcels, remembered.doubted
         self._agenda = [(self._forget_ts(heard), parcel) for parcel, heard in self.memory.items()]
         heapq.heapify(self._agenda)
 

@@ -1,12 +1,13 @@
 """WatchSilence: a valuable parcel of which nothing is heard any more goes to manual review."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Optional
 
 import apache_beam as beam
 import pyarrow as pa
 
-from schemas.fields import to_batch
+from schemas.clock import Clock
+from schemas.fields import Micros, to_batch
 from schemas.policy import Policy
 from schemas.rows import Alert
 from schemas.tables import ALERTS
@@ -18,14 +19,19 @@ from transforms.visits.silence import SilenceWatcher
 class WatchSilenceFn(ShardFn[list[Alert], pa.RecordBatch]):
     """The shell around `SilenceWatcher`; state and timer are `ShardFn`'s."""
 
-    def __init__(self, policy: Policy, grid: int) -> None:
-        """Take the policy and the timer's grid in microseconds."""
+    def __init__(self, policy: Policy, grid: int, clock: Optional[Clock] = None) -> None:
+        """Take the policy, the timer's grid in microseconds, and a live run's clock."""
         super().__init__(grid)
         self.policy = policy
+        self.clock = clock
 
     def start(self) -> SilenceWatcher:
         """Give a watcher that remembers nothing."""
         return SilenceWatcher(self.policy)
+
+    def now(self) -> Micros | None:
+        """Give the time by a live run's clock."""
+        return None if self.clock is None else self.clock.now()
 
     def feed(self, machine: Any, packed: bytes) -> list[Alert]:  # noqa: ANN401
         """Let the watcher take pieces of visits."""
@@ -46,12 +52,15 @@ class WatchSilence(beam.PTransform):
     Late: a scan that shows there was no silence retracts the alert.
     """
 
-    def __init__(self, policy: Policy, grid: int) -> None:
-        """Take the policy and the timer's grid in microseconds."""
+    def __init__(self, policy: Policy, grid: int, clock: Optional[Clock] = None) -> None:
+        """Take the policy, the timer's grid in microseconds, and a live run's clock."""
         super().__init__()
         self.policy = policy
         self.grid = grid
+        self.clock = clock
 
     def expand(self, heard: beam.PCollection[tuple[int, bytes]]) -> beam.PCollection[pa.RecordBatch]:
         """Wire the one step."""
-        return heard | "Watch" >> beam.ParDo(WatchSilenceFn(self.policy, self.grid)).with_output_types(pa.RecordBatch)
+        return heard | "Watch" >> beam.ParDo(WatchSilenceFn(self.policy, self.grid, self.clock)).with_output_types(
+            pa.RecordBatch
+        )

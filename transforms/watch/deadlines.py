@@ -6,6 +6,7 @@ from typing import NamedTuple
 from schemas.alerts import ANCHOR, AWAITED, cleared, raised
 from schemas.fields import Micros, to_text
 from schemas.policy import Limits
+from schemas.rows import Alert
 from schemas.stages import TROUBLE_STAGES
 from transforms.follow.journey import Journey
 from transforms.watch.telling import Life
@@ -80,9 +81,14 @@ def alerts(journey: Journey, due: Iterable[Deadline], horizon: Micros) -> list[L
     ]
 
 
-def _life(journey: Journey, due: Deadline) -> Life:
+def missed(journey: Journey, due: Deadline) -> Alert:
+    """Give the alert that a deadline raises when it is missed."""
     evidence = f"{due.since} {to_text(due.since_ts)} {due.reason}".strip()
-    alert = raised(journey.order_id, journey.tracking_number, due.kind, due.due_ts, evidence, due.reason)
+    return raised(journey.order_id, journey.tracking_number, due.kind, due.due_ts, evidence, due.reason)
+
+
+def _life(journey: Journey, due: Deadline) -> Life:
+    alert = missed(journey, due)
     return (alert,) if due.ended_ts is None else (alert, cleared(alert, due.ended_ts, due.ended_by))
 
 

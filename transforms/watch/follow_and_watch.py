@@ -1,14 +1,15 @@
 """FollowAndWatch: the stateful step. Dedupes, follows every parcel, and watches its deadlines."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Optional
 
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam import pvalue
 
+from schemas.clock import Clock
 from schemas.events import to_json, unpack_events
-from schemas.fields import to_batch
+from schemas.fields import Micros, to_batch
 from schemas.policy import Policy
 from schemas.rejections import Rejected, rejection
 from schemas.rows import Rejection
@@ -25,15 +26,20 @@ class FollowAndWatchFn(ShardFn[News, Any]):
 
     ALERTS, PIECES, REJECTED, STATUSES = "alerts", "pieces", "rejected", "statuses"
 
-    def __init__(self, policy: Policy, grid: int, *, statuses: bool = False) -> None:
-        """Take the policy, the timer's grid in microseconds, and whether to tell how parcels stand."""
+    def __init__(self, policy: Policy, grid: int, *, statuses: bool = False, clock: Optional[Clock] = None) -> None:
+        """Take the policy, the grid of the timer in microseconds, whether to tell statuses, and a live run's clock."""
         super().__init__(grid)
         self.policy = policy
         self.statuses = statuses
+        self.clock = clock
 
     def start(self) -> Tracker:
         """Give a tracker that remembers nothing."""
         return Tracker(self.policy, statuses=self.statuses)
+
+    def now(self) -> Micros | None:
+        """Give the time by a live run's clock."""
+        return None if self.clock is None else self.clock.now()
 
     def feed(self, machine: Any, packed: bytes) -> News:  # noqa: ANN401
         """Let the tracker take a batch of events."""
@@ -79,16 +85,17 @@ class FollowAndWatch(beam.PTransform):
     Late: any lateness is taken as long as the parcel is in mind; what was told too early is retracted.
     """
 
-    def __init__(self, policy: Policy, grid: int, *, statuses: bool = False) -> None:
-        """Take the policy, the timer's grid in microseconds, and whether to tell how parcels stand."""
+    def __init__(self, policy: Policy, grid: int, *, statuses: bool = False, clock: Optional[Clock] = None) -> None:
+        """Take the policy, the grid of the timer in microseconds, whether to tell statuses, and a live run's clock."""
         super().__init__()
         self.policy = policy
         self.grid = grid
         self.statuses = statuses
+        self.clock = clock
 
     def expand(self, batches: beam.PCollection[tuple[int, bytes]]) -> Any:  # noqa: ANN401
         """Wire the one step."""
-        fn = FollowAndWatchFn(self.policy, self.grid, statuses=self.statuses)
+        fn = FollowAndWatchFn(self.policy, self.grid, statuses=self.statuses, clock=self.clock)
         types: dict[str, Any] = {
             fn.ALERTS: pa.RecordBatch,
             fn.PIECES: tuple[int, bytes],

@@ -7,6 +7,7 @@ import msgspec
 from schemas.alerts import CLEARED, RETRACTED, retracted
 from schemas.fields import Micros
 from schemas.rows import Alert
+from schemas.stages import TROUBLE_STAGES
 
 Life = tuple[Alert, ...]
 """The rows of one alert so far, in order: raised, and cleared if it was."""
@@ -48,6 +49,31 @@ def tell(told: Told, true: Iterable[Life], at: Micros) -> list[Alert]:
         told[identity] = retracted(told[identity], max(at, told[identity].due_ts))
         news.append(told[identity])
     return news
+
+
+def disown(told: Told, might: Iterable[Alert], true: Iterable[Life], after: Micros, until: Micros) -> list[Alert]:
+    """Give the retractions of alerts that a lost life may have told and that are not true, and remember them in `told`.
+
+    What is told goes out before the engine's checkpoint is done. A life that is killed in between may have told an
+    absence of which the next life, which gets its input in other pieces, never hears: what was awaited is there before
+    anybody looks. So the next life takes back whatever may have been told; of what was not, the lake and the database
+    then have a retraction, which says nothing.
+
+    Args:
+        told: what was told before; changed in place.
+        might: raised alerts that can have looked true at some moment since then.
+        true: the lives of the alerts that are true, as of `until`.
+        after: the watermark: of absences that are due later this life has told nothing yet.
+        until: when the lost life ended, at the latest: it told no absence that was due later.
+    """
+    right = {life[0].alert_id for life in true} | told.keys()
+    wrong = {
+        alert.alert_id: retracted(alert, alert.due_ts)
+        for alert in might
+        if (after < alert.due_ts <= until or alert.kind in TROUBLE_STAGES) and alert.alert_id not in right
+    }
+    told.update(wrong)
+    return list(wrong.values())
 
 
 def first_identity(alert_id: str) -> str:

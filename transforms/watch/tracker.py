@@ -18,8 +18,8 @@ from schemas.rows import Alert, Status, Visit
 from transforms.follow.journey import Journey, Scan, fold
 from transforms.follow.status import digest, status
 from transforms.visits.bursts import VALUABLE, bursts, closing_notice
-from transforms.watch.deadlines import alerts, deadlines, next_due
-from transforms.watch.telling import Told, tell
+from transforms.watch.deadlines import alerts, deadlines, missed, next_due
+from transforms.watch.telling import Told, disown, tell
 
 LONG_AGO: Micros = -(1 << 62)
 
@@ -52,6 +52,8 @@ class Memory(Struct, array_like=True):
     """By tracking number, then by order."""
     waiting: dict[str, list[Waiting]] = field(default_factory=dict)
     """Events whose order is not known yet, by tracking number."""
+    doubted: Micros = LONG_AGO
+    """Until when a life that was lost may have told what this one does not know of."""
 
 
 class News(Struct):
@@ -90,17 +92,26 @@ class Tracker:
         """Fold a batch of events in and give what is news at once."""
         news = News()
         touched: dict[int, Tracked] = {}
+        might: dict[int, list[Alert]] = {}
+        in_doubt = self._in_doubt()
         for place, event in enumerate(batch.events):
             tracked = self._find(event)
             if tracked is None:
                 self._wait(event, batch.origins.get(place))
             else:
+                if in_doubt:
+                    might.setdefault(id(tracked), self._possible(tracked.journey))
                 self._fold(tracked, event, news, touched)
                 waiting = self.memory.waiting
                 if event.tracking_number in waiting:
                     self._resolve(event.tracking_number, news, touched)
+                if in_doubt:
+                    # The lost life may have had this event, and not the next one, when it looked.
+                    might[id(tracked)] += self._possible(tracked.journey)
         for tracked in touched.values():
             self._reassess(tracked, news)
+            if in_doubt:
+                self._disown(tracked, might.get(id(tracked), []), news)
             if self.statuses:
                 self._state(tracked, news)
         return news
@@ -122,6 +133,10 @@ class Tracker:
             tracked.journey.closed_ts is None for orders in memory.parcels.values() for tracked in orders.values()
         )
         return news
+
+    def doubt(self, until: Micros) -> None:
+        """Take that a life that went on from here is lost: it may have told any absence that was due by then."""
+        self.memory.doubted = max(self.memory.doubted, until)
 
     def next_wake(self) -> Micros | None:
         """Give the next time at which `settle` could have something to do."""
@@ -224,6 +239,22 @@ class Tracker:
             tracked.wake_ts = wake
             heapq.heappush(self._agenda, (wake, journey.tracking_number, journey.order_id))
 
+    def _in_doubt(self) -> bool:
+        """Tell whether a lost life may have told what the watermark of this one has not passed yet."""
+        return self.memory.doubted > self.memory.settled
+
+    def _possible(self, journey: Journey) -> list[Alert]:
+        """Give every alert that may be told of a parcel as it is known now."""
+        due = deadlines(journey, self.policy.limits_for(journey.carrier, journey.warehouse_id))
+        return [missed(journey, deadline) for deadline in due]
+
+    def _disown(self, tracked: Tracked, might: list[Alert], news: News) -> None:
+        """Take back what a lost life may have told of a parcel, of what looked missed at some moment."""
+        journey, memory = tracked.journey, self.memory
+        due = deadlines(journey, self.policy.limits_for(journey.carrier, journey.warehouse_id))
+        true = alerts(journey, due, memory.doubted)
+        news.alerts += disown(tracked.told, might, true, memory.settled, memory.doubted)
+
     def _state(self, tracked: Tracked, news: News) -> None:
         """Tell how a parcel stands, unless that was told before."""
         now = status(tracked.journey)
@@ -247,7 +278,11 @@ class Tracker:
         elif rule.parcels == "all" or journey.declared_value >= rule.high_value:
             scans: list[Scan] = journey.scans
             journey.scans = []
-            pieces = bursts(journey.order_id, journey.tracking_number, scans, rule.gap)
+            # In doubt scan by scan: after any of them a lost life may have found silence.
+            parts = [[scan] for scan in scans] if self._in_doubt() else [scans]
+            pieces = [
+                piece for part in parts for piece in bursts(journey.order_id, journey.tracking_number, part, rule.gap)
+            ]
             if journey.declared_value >= rule.high_value:
                 for piece in pieces:
                     piece.visit_id = VALUABLE

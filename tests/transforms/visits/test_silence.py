@@ -1,5 +1,6 @@
 """Silence of a valuable parcel: raised when its gap has passed, cleared when it is heard of again."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -96,6 +97,39 @@ def test_the_watcher_tells_the_same_in_the_end_however_pieces_come_in(told, canc
             watcher = other
     rows += watcher.take([replace(v, closed=True) for v in bursts("o1", "t1", told, GAP)])
     assert current(rows, HORIZON) == expected(told, cancelled)
+
+
+@given(scans, st.data())
+@settings(max_examples=150)
+def test_what_a_lost_life_told_is_taken_back_where_it_is_not_true(told, data):
+    """A life is cut off after its checkpoint; the next one gets the same scans in other pieces, and other closes."""
+    kept = data.draw(st.integers(0, len(told)))
+    watcher = Watcher(Policy())
+    rows = watcher.take(bursts("o1", "t1", told[:kept], GAP))
+    dumped = watcher.dump()
+    for count in range(kept, data.draw(st.integers(kept, len(told)))):
+        rows += watcher.take(bursts("o1", "t1", told[count : count + 1], GAP))
+        rows += watcher.take([replace(v, closed=True) for v in bursts("o1", "t1", told[: count + 1], GAP)])
+    if data.draw(st.booleans()):
+        rows += watcher.take([replace(v, closed=True) for v in bursts("o1", "t1", told[:kept], GAP)])
+    watcher = Watcher(Policy())
+    watcher.load(dumped)
+    watcher.doubt(HORIZON)
+    left = told[kept:]
+    while left:
+        size = data.draw(st.integers(1, len(left)))
+        rows += watcher.take([piece for one in left[:size] for piece in bursts("o1", "t1", [one], GAP)])
+        left = left[size:]
+    rows += watcher.take([replace(v, closed=True) for v in bursts("o1", "t1", told, GAP)])
+    assert current(rows, HORIZON) == expected(told, [])
+
+
+def test_what_an_older_version_remembered_is_understood():
+    watcher = Watcher(Policy())
+    watcher.take([visit("09:00")])
+    other = Watcher(Policy())
+    other.load(msgspec.msgpack.encode(watcher.memory))
+    assert other.memory == watcher.memory and other.doubted == 0
 
 
 def test_the_close_of_a_session_is_the_clock():

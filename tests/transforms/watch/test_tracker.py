@@ -91,6 +91,53 @@ def test_dumping_and_loading_at_any_moment_changes_nothing(telling):
     assert run(steps, pause=move) == run(steps)
 
 
+@given(tellings(), st.data())
+@settings(max_examples=150)
+def test_what_a_lost_life_told_is_taken_back_where_it_is_not_true(telling, data):
+    """A life is cut off after its checkpoint; the next one gets the same events in other pieces, at other times."""
+    history, steps = telling
+    kept = data.draw(st.integers(0, len(steps)))
+    rows, tracker = [], Tracker(Policy())
+    for watermark, batch in steps[:kept]:
+        rows += [] if watermark is None else tracker.settle(watermark).alerts
+        rows += tracker.take(EventBatch(fresh(batch))).alerts
+    dumped = tracker.dump()
+    for watermark, batch in steps[kept : data.draw(st.integers(kept, len(steps)))]:
+        rows += tracker.take(EventBatch(fresh(batch))).alerts
+        rows += [] if watermark is None else tracker.settle(watermark).alerts
+    next_life = Tracker(Policy())
+    next_life.load(dumped)
+    next_life.doubt(HORIZON)
+    left = [one for _, batch in steps[kept:] for one in batch]
+    while left:
+        size = data.draw(st.integers(1, len(left)))
+        rows += next_life.take(EventBatch(fresh(left[:size]))).alerts
+        left = left[size:]
+        if data.draw(st.booleans()):
+            rows += next_life.settle(MONDAY + data.draw(st.integers(0, 5 * 24)) * HOUR).alerts
+            next_life = move(next_life)
+    rows += next_life.settle(HORIZON).alerts
+    assert current(rows, HORIZON) == expected(history, HORIZON)
+
+
+def test_a_scan_that_the_lost_life_waited_for_takes_back_what_it_told():
+    tracker = Tracker(Policy())
+    take(tracker, event("labeled", "09:00"))
+    dumped = tracker.dump()
+    (raised,) = tracker.settle(at("12:00")).alerts
+    next_life = Tracker(Policy())
+    next_life.load(dumped)
+    next_life.doubt(at("12:00"))
+    (told,) = take(next_life, event("carrier_scanned", "10:00")).alerts
+    assert (told.alert_id, told.state) == (raised.alert_id, "retracted")
+    assert take(next_life, event("in_transit", "10:30")).alerts == [] == next_life.settle(at("12:00")).alerts
+
+
+def test_without_a_lost_life_nothing_is_taken_back():
+    tracker = move(Tracker(Policy()))
+    assert take(tracker, event("labeled", "09:00"), event("carrier_scanned", "10:00")).alerts == []
+
+
 @given(tellings())
 @settings(max_examples=50)
 def test_pieces_of_visits_join_to_the_visits_of_all_scans(telling):
