@@ -6,4 +6,6 @@ from alerts
 qualify row_number() over (
     partition by alert_id
     order by list_position(['raised', 'cleared', 'retracted'], state) desc, state_ts
-) = 1;
+) = 1
+    -- After a kill the next worker takes back whatever may have been told; what never was is no alert.
+    and bool_or(state = 'raised') over (partition by alert_id);
