@@ -18,6 +18,7 @@ from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, Timestamp
 
+from schemas.clock import Clock
 from schemas.fields import DAY, SECOND, Micros
 
 SHARDS = 8
@@ -25,6 +26,9 @@ SHARDS = 8
 
 TAKEN, SETTLED, DOUBTED = b"t", b"s", b"d"
 _SMALL = 1 << 20
+_WRITTEN: dict[tuple[type, int], bytes] = {}
+"""The newest version that this process wrote of each shard: an engine may let several shells of a step take turns, and
+what another one wrote here is no life that was lost."""
 
 News = TypeVar("News")
 Said = TypeVar("Said", covariant=True)
@@ -83,9 +87,13 @@ class ShardFn(beam.DoFn, ABC, Generic[News, Out]):
     LOG = BagStateSpec("log", BytesCoder())
     WAKE = TimerSpec("wake", TimeDomain.WATERMARK)
 
-    def __init__(self, grid: int = 30 * SECOND) -> None:
-        """Take the grid of the timer in microseconds; results never depend on it."""
+    def __init__(self, grid: int = 30 * SECOND, clock: Optional[Clock] = None) -> None:
+        """Take the grid of the timer in microseconds, on which no result depends, and a live run's clock.
+
+        Where there is a clock, what a machine told may be in the world before its state is kept.
+        """
         self.grid = grid
+        self.clock = clock
         self.living: dict[int, Living[News]] = {}
 
     @abstractmethod
@@ -99,10 +107,6 @@ class ShardFn(beam.DoFn, ABC, Generic[News, Out]):
     @abstractmethod
     def emit(self, shard: int, news: News) -> Iterable[Out]:
         """Give what goes out of a step's news."""
-
-    def now(self) -> Micros | None:
-        """Give the time, where what a machine told may be in the world before its state is kept; else None."""
-        return None
 
     def setup(self) -> None:
         """Forget what another life of this worker knew."""
@@ -120,7 +124,7 @@ class ShardFn(beam.DoFn, ABC, Generic[News, Out]):
         shard, packed = element
         living = self._living(shard, version, snapshot, log)
         news = self.feed(living.machine, packed)
-        self._persist(living, TAKEN + packed, version, snapshot, log)
+        self._persist(shard, living, TAKEN + packed, version, snapshot, log)
         self._arm(living, wake)
         yield from self.emit(shard, news)
 
@@ -139,7 +143,7 @@ class ShardFn(beam.DoFn, ABC, Generic[News, Out]):
         living.armed = None
         until: Micros = fired.micros
         news = living.machine.settle(until)
-        self._persist(living, SETTLED + until.to_bytes(8, "big", signed=True), version, snapshot, log)
+        self._persist(shard, living, SETTLED + until.to_bytes(8, "big", signed=True), version, snapshot, log)
         self._arm(living, wake)
         yield from self.emit(shard, news)
 
@@ -156,11 +160,11 @@ class ShardFn(beam.DoFn, ABC, Generic[News, Out]):
             for entry in sorted(log.read()):
                 self._replay(living, entry[8:])
             living.version = persisted
-            now = self.now()
-            if persisted and now is not None:
+            if persisted and self.clock is not None and _WRITTEN.get((type(self), shard)) != persisted:
                 # Its former life, if there was one, is lost from here on; what that told is not.
+                now = self.clock.now()
                 living.machine.doubt(now)
-                self._persist(living, DOUBTED + now.to_bytes(8, "big", signed=True), version, snapshot, log)
+                self._persist(shard, living, DOUBTED + now.to_bytes(8, "big", signed=True), version, snapshot, log)
         return living
 
     def _replay(self, living: Living[News], entry: bytes) -> None:
@@ -171,10 +175,18 @@ class ShardFn(beam.DoFn, ABC, Generic[News, Out]):
             step(int.from_bytes(entry[1:], "big", signed=True))
         living.log_size += len(entry)
 
-    def _persist(self, living: Living[News], entry: bytes, version: Any, snapshot: Any, log: Any) -> None:  # noqa: ANN401
+    def _persist(
+        self,
+        shard: int,
+        living: Living[News],
+        entry: bytes,
+        version: Any,  # noqa: ANN401
+        snapshot: Any,  # noqa: ANN401
+        log: Any,  # noqa: ANN401
+    ) -> None:
         """Log one input; take a snapshot instead once the log has outgrown the last one, so that cost stays linear."""
         count = (int.from_bytes(living.version[:8], "big") + 1).to_bytes(8, "big")
-        living.version = count + os.urandom(8)
+        living.version = _WRITTEN[type(self), shard] = count + os.urandom(8)
         version.write(living.version)
         living.log_size += len(entry)
         if living.log_size > max(2 * living.snapshot_size, _SMALL):

@@ -7,6 +7,7 @@ from apache_beam.utils.timestamp import Timestamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.clock import Clock
 from schemas.fields import MINUTE
 from transforms import shards
 from transforms.shards import SHARDS, ShardFn, shard_of
@@ -147,22 +148,47 @@ def test_a_worker_that_was_set_up_again_has_forgotten_what_it_knew(worker):
     assert worker.say(key, "b") == ["a", "b"]
 
 
-class LiveFn(DiaryFn):
-    """The shell in a live run, by whose clock it is 500."""
-
-    def now(self):
-        return 500
+LIVE = Clock(until=500)
+"""A live run's clock, by which it is 500."""
 
 
-def test_a_live_machine_built_anew_doubts_what_its_former_life_told_and_remembers_that():
+@pytest.fixture
+def another_process(monkeypatch):
+    """Let what comes be in a process that has written nothing yet."""
+    return lambda: monkeypatch.setattr(shards, "_WRITTEN", {})
+
+
+def test_a_live_machine_in_another_process_doubts_what_its_former_life_told_and_remembers_that(another_process):
     key = Key()
-    first = LiveFn()
+    first = DiaryFn(clock=LIVE)
     assert first.say(key, "a") == ["a"], "what has no state yet has had no other life"
     assert first.say(key, "b") == ["a", "b"]
-    second = LiveFn()
+    another_process()
+    second = DiaryFn(clock=LIVE)
     assert second.say(key, "c") == ["a", "b", "doubt 500", "c"]
     assert second.say(key, "d") == ["a", "b", "doubt 500", "c", "d"]
-    assert LiveFn().fire(key, 100) == ["a", "b", "doubt 500", "c", "d", "doubt 500", "until 100"]
+    another_process()
+    assert DiaryFn(clock=LIVE).fire(key, 100) == ["a", "b", "doubt 500", "c", "d", "doubt 500", "until 100"]
+
+
+def test_live_shells_that_take_turns_in_one_process_do_not_doubt_one_another():
+    key = Key()
+    one, other = DiaryFn(clock=LIVE), DiaryFn(clock=LIVE)
+    assert one.say(key, "a") == ["a"]
+    assert other.say(key, "b") == ["a", "b"]
+    assert one.fire(key, 100) == ["a", "b", "until 100"]
+
+
+def test_a_live_machine_that_is_set_back_doubts_what_it_told_since_then():
+    key = Key()
+    worker = DiaryFn(clock=LIVE)
+    worker.say(key, "a")
+    saved = key.saved()
+    worker.say(key, "lost")
+    key.restore(saved)
+    assert DiaryFn(clock=LIVE).say(key, "b") == ["a", "doubt 500", "b"]
+    key.restore(saved)
+    assert worker.say(key, "b") == ["a", "doubt 500", "b"]
 
 
 def test_shards_do_not_hear_of_one_another(worker):

@@ -7,7 +7,7 @@ import apache_beam as beam
 import pyarrow as pa
 
 from schemas.clock import Clock
-from schemas.fields import Micros, to_batch
+from schemas.fields import to_batch
 from schemas.policy import Policy
 from schemas.rows import Alert
 from schemas.tables import ALERTS
@@ -21,17 +21,12 @@ class WatchSilenceFn(ShardFn[list[Alert], pa.RecordBatch]):
 
     def __init__(self, policy: Policy, grid: int, clock: Optional[Clock] = None) -> None:
         """Take the policy, the timer's grid in microseconds, and a live run's clock."""
-        super().__init__(grid)
+        super().__init__(grid, clock)
         self.policy = policy
-        self.clock = clock
 
     def start(self) -> SilenceWatcher:
         """Give a watcher that remembers nothing."""
         return SilenceWatcher(self.policy)
-
-    def now(self) -> Micros | None:
-        """Give the time by a live run's clock."""
-        return None if self.clock is None else self.clock.now()
 
     def feed(self, machine: Any, packed: bytes) -> list[Alert]:  # noqa: ANN401
         """Let the watcher take pieces of visits."""

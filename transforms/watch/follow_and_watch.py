@@ -9,7 +9,7 @@ from apache_beam import pvalue
 
 from schemas.clock import Clock
 from schemas.events import to_json, unpack_events
-from schemas.fields import Micros, to_batch
+from schemas.fields import to_batch
 from schemas.policy import Policy
 from schemas.rejections import Rejected, rejection
 from schemas.rows import Rejection
@@ -28,18 +28,13 @@ class FollowAndWatchFn(ShardFn[News, Any]):
 
     def __init__(self, policy: Policy, grid: int, *, statuses: bool = False, clock: Optional[Clock] = None) -> None:
         """Take the policy, the grid of the timer in microseconds, whether to tell statuses, and a live run's clock."""
-        super().__init__(grid)
+        super().__init__(grid, clock)
         self.policy = policy
         self.statuses = statuses
-        self.clock = clock
 
     def start(self) -> Tracker:
         """Give a tracker that remembers nothing."""
         return Tracker(self.policy, statuses=self.statuses)
-
-    def now(self) -> Micros | None:
-        """Give the time by a live run's clock."""
-        return None if self.clock is None else self.clock.now()
 
     def feed(self, machine: Any, packed: bytes) -> News:  # noqa: ANN401
         """Let the tracker take a batch of events."""

@@ -18,7 +18,7 @@ from schemas.rows import Alert, Status, Visit
 from transforms.follow.journey import Journey, Scan, fold
 from transforms.follow.status import digest, status
 from transforms.visits.bursts import VALUABLE, bursts, closing_notice
-from transforms.watch.deadlines import alerts, deadlines, missed, next_due
+from transforms.watch.deadlines import Deadline, alerts, deadlines, missed, next_due
 from transforms.watch.telling import Told, disown, tell
 
 LONG_AGO: Micros = -(1 << 62)
@@ -229,7 +229,7 @@ class Tracker:
     def _reassess(self, tracked: Tracked, news: News) -> None:
         """Judge a parcel anew: tell its alerts, hand its scans to the visits, and note when to look again."""
         journey, settled = tracked.journey, self.memory.settled
-        due = deadlines(journey, self.policy.limits_for(journey.carrier, journey.warehouse_id))
+        due = self._deadlines(journey)
         news.alerts += tell(tracked.told, alerts(journey, due, settled), settled)
         self._hand_over(tracked, news)
         wake = next_due(due, settled)
@@ -239,19 +239,21 @@ class Tracker:
             tracked.wake_ts = wake
             heapq.heappush(self._agenda, (wake, journey.tracking_number, journey.order_id))
 
+    def _deadlines(self, journey: Journey) -> list[Deadline]:
+        return deadlines(journey, self.policy.limits_for(journey.carrier, journey.warehouse_id))
+
     def _in_doubt(self) -> bool:
         """Tell whether a lost life may have told what the watermark of this one has not passed yet."""
         return self.memory.doubted > self.memory.settled
 
     def _possible(self, journey: Journey) -> list[Alert]:
         """Give every alert that may be told of a parcel as it is known now."""
-        due = deadlines(journey, self.policy.limits_for(journey.carrier, journey.warehouse_id))
-        return [missed(journey, deadline) for deadline in due]
+        return [missed(journey, deadline) for deadline in self._deadlines(journey)]
 
     def _disown(self, tracked: Tracked, might: list[Alert], news: News) -> None:
         """Take back what a lost life may have told of a parcel, of what looked missed at some moment."""
         journey, memory = tracked.journey, self.memory
-        due = deadlines(journey, self.policy.limits_for(journey.carrier, journey.warehouse_id))
+        due = self._deadlines(journey)
         true = alerts(journey, due, memory.doubted)
         news.alerts += disown(tracked.told, might, true, memory.settled, memory.doubted)
 
