@@ -114,6 +114,11 @@ def said(log: Path, since: int = 0) -> list[str]:
     return log.read_bytes()[since:].decode(errors="replace").splitlines() or ["it said nothing"]
 
 
+def terminated(number: int, frame: FrameType | None) -> None:
+    """End this process as an exit does, so that what it has started ends as well: a handler of SIGTERM."""
+    sys.exit(128 + number)
+
+
 @contextmanager
 def until_signal() -> Iterator[None]:
     """Let this process end in order when a signal tells it to; a server that does not start is one sentence."""

@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from scripts.benchmarks.live import bench_live
 from scripts.benchmarks.nightly import bench_nightly
 from scripts.benchmarks.reports import Measured, bench_reports
 from scripts.benchmarks.soak import bench_soak
+from scripts.servers import terminated
 
 
 def main() -> None:
@@ -28,6 +30,7 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true", help="print the JSON object alone")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, terminated)
     work = Path(tempfile.mkdtemp(prefix="milepost-bench-"))
     if args.json:
         rich.get_console().quiet = True

@@ -9,9 +9,9 @@ import os
 import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 from pipelines.cli import main
+from scripts.servers import terminated
 
 JOB_SERVER = Path(__file__).with_name("lib") / "job-server.jar"
 """What takes jobs for Flink; `scripts/flink/setup` makes it."""
@@ -39,13 +39,9 @@ def flink_options(master: str = EMBEDDED, parallelism: int = 2) -> list[str]:
     ]
 
 
-def _end(number: int, frame: FrameType | None) -> None:
-    sys.exit(128 + number)
-
-
 if __name__ == "__main__":
     # Beam ends its job server at the exit of this process, but a signal alone is none.
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, terminated)
     # Else Flink takes what it can get of the machine's memory before it looks for what is over.
     os.environ.setdefault("JAVA_TOOL_OPTIONS", HEAP)
     sys.exit(main([*sys.argv[1:2], *flink_options(), *sys.argv[2:]]))

@@ -4,7 +4,7 @@ The rule is pure; the watcher beside it is a plain object that Beam feeds with p
 with whole visits when their session closes. The closing is the clock: it tells that the watermark has passed the gap.
 """
 
-import heapq
+from collections.abc import Iterator
 from typing import Optional, Union
 
 import msgspec
@@ -14,6 +14,7 @@ from schemas.alerts import SILENT, cleared, raised
 from schemas.fields import Micros, to_text
 from schemas.policy import Policy
 from schemas.rows import Alert, Visit
+from transforms.agenda import Agenda
 from transforms.visits.bursts import VALUABLE, join
 from transforms.watch.telling import Life, Told, disown, tell
 
@@ -77,7 +78,7 @@ class SilenceWatcher:
         self.memory: dict[str, Heard] = {}
         self.doubted: Micros = 0
         """Until when a life that was lost may have told what this one does not know of."""
-        self._agenda: list[tuple[Micros, str]] = []
+        self._agenda = Agenda(self._entries)
 
     def take(self, pieces: list[Visit]) -> list[Alert]:
         """Take pieces of visits (or whole ones, marked closed) and give the rows of alerts that are news."""
@@ -102,13 +103,12 @@ class SilenceWatcher:
                 might = [silent(visit, gap) for visit in (*before, *said, *heard.visits) if visit.events]
                 true = silences(heard.visits, heard.closed_ts, gap, self.doubted)
                 news += disown(heard.told, might, true, heard.settled, self.doubted)
-            heapq.heappush(self._agenda, (self._forget_ts(heard), parcel))
+            self._agenda.add((self._forget_ts(heard), parcel))
         return news
 
     def settle(self, until: Micros) -> list[Alert]:
         """Forget the parcels that are long over; nothing becomes news by that."""
-        while self._agenda and self._agenda[0][0] <= until:
-            _, parcel = heapq.heappop(self._agenda)
+        for _, parcel in self._agenda.due(until):
             if parcel in self.memory and self._forget_ts(self.memory[parcel]) <= until:
                 del self.memory[parcel]
         return []
@@ -119,7 +119,7 @@ class SilenceWatcher:
 
     def next_wake(self) -> Micros | None:
         """Give the next time at which `settle` could have something to do."""
-        return self._agenda[0][0] if self._agenda else None
+        return self._agenda.next()
 
     def dump(self) -> bytes:
         """Give all that is remembered."""
@@ -131,8 +131,10 @@ class SilenceWatcher:
         found = msgspec.msgpack.decode(dumped, type=Union[Remembered, dict[str, Heard]])
         remembered = found if isinstance(found, Remembered) else Remembered(found)
         self.memory, self.doubted = remembered.parcels, remembered.doubted
-        self._agenda = [(self._forget_ts(heard), parcel) for parcel, heard in self.memory.items()]
-        heapq.heapify(self._agenda)
+        self._agenda.renew()
+
+    def _entries(self) -> Iterator[tuple[Micros, str]]:
+        return ((self._forget_ts(heard), parcel) for parcel, heard in self.memory.items())
 
     def _forget_ts(self, heard: Heard) -> Micros:
         newest = heard.visits[-1].end_ts if heard.visits else heard.closed_ts or 0

@@ -4,8 +4,8 @@ Events come in batches, in any order, any number of times. `take` folds them in,
 has passed a time and tells every absence that became news by then. What it remembers can be dumped and loaded.
 """
 
-import heapq
 import sys
+from collections.abc import Iterator
 from typing import Optional
 
 import msgspec
@@ -15,6 +15,7 @@ from schemas.events import Event, EventBatch, Origin
 from schemas.fields import Micros
 from schemas.policy import Policy
 from schemas.rows import Alert, Status, Visit
+from transforms.agenda import Agenda
 from transforms.follow.journey import Journey, Scan, fold
 from transforms.follow.status import digest, status
 from transforms.visits.bursts import VALUABLE, bursts, closing_notice
@@ -86,7 +87,7 @@ class Tracker:
         self.policy = policy
         self.statuses = statuses
         self.memory = Memory()
-        self._agenda: list[tuple[Micros, str, str]] = []
+        self._agenda = Agenda(self._entries)
 
     def take(self, batch: EventBatch) -> News:
         """Fold a batch of events in and give what is news at once."""
@@ -121,8 +122,7 @@ class Tracker:
         news = News()
         memory = self.memory
         memory.settled = max(memory.settled, until)
-        while self._agenda and self._agenda[0][0] <= until:
-            wake, tracking_number, order_id = heapq.heappop(self._agenda)
+        for wake, tracking_number, order_id in self._agenda.due(until):
             if not order_id:
                 self._give_up(tracking_number, until, news)
                 continue
@@ -140,7 +140,7 @@ class Tracker:
 
     def next_wake(self) -> Micros | None:
         """Give the next time at which `settle` could have something to do."""
-        return self._agenda[0][0] if self._agenda else None
+        return self._agenda.next()
 
     def dump(self) -> bytes:
         """Give all that is remembered."""
@@ -149,18 +149,17 @@ class Tracker:
     def load(self, dumped: bytes) -> None:
         """Remember what `dump` gave."""
         self.memory = msgspec.msgpack.decode(dumped, type=Memory)
-        self._agenda = [
-            (tracked.wake_ts, tracking_number, order_id)
-            for tracking_number, orders in self.memory.parcels.items()
-            for order_id, tracked in orders.items()
-            if tracked.wake_ts is not None
-        ]
-        self._agenda += [
-            (one.until, tracking_number, "")
-            for tracking_number, waiting in self.memory.waiting.items()
-            for one in waiting
-        ]
-        heapq.heapify(self._agenda)
+        self._agenda.renew()
+
+    def _entries(self) -> Iterator[tuple[Micros, str, str]]:
+        """Give when to look at what: at parcels by their order; where there is none, at what waits for it."""
+        for tracking_number, orders in self.memory.parcels.items():
+            for order_id, tracked in orders.items():
+                if tracked.wake_ts is not None:
+                    yield tracked.wake_ts, tracking_number, order_id
+        for tracking_number, waiting in self.memory.waiting.items():
+            for one in waiting:
+                yield one.until, tracking_number, ""
 
     def _find(self, event: Event) -> Tracked | None:
         """Give the parcel an event belongs to, a new one if need be; None while its order is unknown."""
@@ -196,7 +195,7 @@ class Tracker:
             # A late event waits no less than one that is on time.
             until = max(event.event_ts, self.memory.settled) + self.policy.intake.waybill_wait
             waiting.append(Waiting(until, event, origin))
-            heapq.heappush(self._agenda, (until, event.tracking_number, ""))
+            self._agenda.add((until, event.tracking_number, ""))
 
     def _resolve(self, tracking_number: str, news: News, touched: dict[int, Tracked]) -> None:
         still = []
@@ -237,7 +236,7 @@ class Tracker:
         wake = forget if wake is None else min(wake, forget)
         if wake != tracked.wake_ts:
             tracked.wake_ts = wake
-            heapq.heappush(self._agenda, (wake, journey.tracking_number, journey.order_id))
+            self._agenda.add((wake, journey.tracking_number, journey.order_id))
 
     def _deadlines(self, journey: Journey) -> list[Deadline]:
         return deadlines(journey, self.policy.limits_for(journey.carrier, journey.warehouse_id))

@@ -172,6 +172,13 @@ def test_news_of_a_parcel_keeps_it_in_mind():
     assert watcher.memory
 
 
+def test_a_parcel_that_is_heard_of_ten_thousand_times_is_one_to_look_at():
+    watcher = Watcher(Policy())
+    for count in range(10_000):
+        watcher.take([visit("09:00", end_ts=at("09:00") + count)])
+    assert len(watcher.memory) == 1 and len(watcher._agenda) <= 1_000
+
+
 def test_a_parcel_of_little_value_is_not_watched():
     watcher = SilenceWatcher(Policy())
     assert watcher.take([visit("09:00", closed=True)]) == []

@@ -1,8 +1,9 @@
 """Parcels come and go for days: what is remembered stays as small as what is open."""
 
 from schemas.events import EventBatch
-from schemas.fields import DAY, HOUR, MINUTE
-from schemas.policy import Policy
+from schemas.fields import DAY, HOUR, MINUTE, SECOND
+from schemas.policy import Memory, Policy
+from schemas.settings import Duration
 from tests.builders import MONDAY, event
 from transforms.watch.tracker import Tracker
 
@@ -30,3 +31,14 @@ def test_what_is_remembered_stays_flat_while_parcels_come_and_go():
     fresh = Tracker(Policy(), statuses=True)
     fresh.load(tracker.dump())
     assert len(fresh.dump()) == sizes[end]
+
+
+def test_what_was_awaited_of_parcels_that_are_over_is_not_kept_until_it_would_have_been_due():
+    tracker = Tracker(Policy(memory=Memory(closed=Duration.of("10 s"))))
+    for n in range(4_000):
+        start = MONDAY + n * SECOND
+        for place, stage in enumerate(STAGES):
+            tracker.take(EventBatch([event(stage, start + place, f"o{n}", f"t{n}")]))
+        tracker.settle(start)
+    assert len(tracker.memory.parcels) <= 12
+    assert len(tracker._agenda) <= 1_000

@@ -1,5 +1,7 @@
 """The tracker tells the same in the end, however events come in and whenever it is woken."""
 
+from unittest import mock
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +12,7 @@ from schemas.settings import Duration
 from schemas.stages import CARRIER_STAGES, STAGES
 from tests.builders import MONDAY, at, current, event, fresh
 from tests.transforms.watch.oracle import expected
+from transforms import agenda
 from transforms.visits.bursts import join
 from transforms.watch.tracker import Tracker
 
@@ -89,6 +92,15 @@ def test_current_alerts_follow_from_the_set_of_events_and_the_horizon(telling):
 def test_dumping_and_loading_at_any_moment_changes_nothing(telling):
     _, steps = telling
     assert run(steps, pause=move) == run(steps)
+
+
+@given(tellings())
+@settings(max_examples=50)
+def test_looking_through_the_agenda_at_any_moment_changes_nothing(telling):
+    _, steps = telling
+    with mock.patch.object(agenda, "FEW", 0):
+        looked = run(steps)
+    assert looked == run(steps)
 
 
 @given(tellings(), st.data())
