@@ -20,6 +20,7 @@ def place(tmp_path):
     (tmp_path / "flink").mkdir()
     for name in ("setup", "pom.xml"):
         shutil.copy(FLINK / name, tmp_path / "flink" / name)
+    shutil.copytree(FLINK / "src", tmp_path / "flink" / "src")
     (tmp_path / "bin").mkdir()
     for tool in TOOLS:
         (tmp_path / "bin" / tool).symlink_to(shutil.which(tool))
@@ -85,6 +86,10 @@ def test_it_fetches_once_and_again_after_a_change(place):
     with (place / "flink/pom.xml").open("a") as pom:
         pom.write("<!-- changed -->\n")
     assert set_up(place)[::2] == (0, 2)
+    with next((place / "flink/src").rglob("*.java")).open("a") as source:
+        source.write("// changed\n")
+    assert set_up(place)[::2] == (0, 3)
+    assert set_up(place) == (0, "", 3)
 
 
 def test_a_fetch_that_fails_is_one_sentence_and_is_tried_again(place):
