@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--events", type=up_to(100_000_000), help="live events; default 1 million, of `reports` 10")
     parser.add_argument("--scans", type=up_to(100_000_000), default=5_000_000, help="hub scans, of `nightly`")
     parser.add_argument(
-        "--seconds", type=up_to(86_400), help="of each load, of `latency` (60), `soak` (300) and `gateway` (10)"
+        "--seconds", type=up_to(86_400), help="of each load, of `latency` (60), `soak` (900) and `gateway` (10)"
     )
     parser.add_argument("--json", action="store_true", help="print the JSON object alone")
     args = parser.parse_args()
@@ -51,7 +51,7 @@ def _measure(args: argparse.Namespace, work: Path) -> dict[str, float] | Measure
         case "latency":
             return bench_latency(work, args.seconds or 60)
         case "soak":
-            return bench_soak(work, args.seconds or 300)
+            return bench_soak(work, args.seconds or 900)
         case _:
             return bench_gateway(work, args.seconds or 10)
 

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,8 @@ STAGES = (
 )  # fmt: skip
 """Of each parcel, in order."""
 
+RUN = Path(__file__).parents[1] / "flink" / "run"
+"""What starts it for its users."""
 TICK = 0.05
 """Seconds between two batches of lines, as a gateway commits them."""
 STEP = 1.0
@@ -86,7 +87,7 @@ class FollowedRun:
         self.folder = folder
         self.lake = folder / "lake"
         self.command = [
-            sys.executable, "-m", "scripts.flink.options", "live", "--input", f"spool://{spool}",
+            str(RUN), "live", "--input", f"spool://{spool}",
             "--lake", str(self.lake), "--postgres", dsn, *options,
         ]  # fmt: skip
 

@@ -100,10 +100,12 @@ class Cluster:
                 f"--service_port={self._pool}",
             ],
         }
-        # The pool starts its workers as `python`, which must be this one and find our modules.
+        # The pool starts its workers as `python`, which must be this one and find our modules. A pool of memory for
+        # each of a worker's many threads would hold several times what is in use.
         path = {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
+            "MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "2"),
         }
         self.processes[name] = servers.start(commands[name], self._log(name), env=os.environ | path)
 
