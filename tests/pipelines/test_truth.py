@@ -9,7 +9,7 @@ from pipelines.cli import main
 from pipelines.query import open_lake
 from pipelines.simulate import run
 from tests.pipelines.lakes import differences, raw
-from transforms.reconcile import stays
+from transforms.reconcile import parcels, stays
 
 LIVE = {
     "milestones": "milestones",
@@ -75,9 +75,10 @@ def test_nightly_every_true_row_is_found_and_none_beside(lake: Path, shop: Path,
     assert (lacking, extra) == ([], [])
 
 
-def test_legs_are_the_same_however_few_waybills_are_walked_at_a_time(followed, shop, tmp_path, monkeypatch):
+def test_a_night_is_the_same_however_little_it_takes_into_memory_at_a_time(followed, shop, tmp_path, monkeypatch):
     shutil.copytree(followed, tmp_path / "lake")
     monkeypatch.setattr(stays, "MOST", 700)
+    monkeypatch.setattr(parcels, "MOST", 900)
     nightly(shop, tmp_path / "lake")
     for name in ("nightly/hub_legs", "nightly/shipments"):
         assert differences(tmp_path / "lake", shop, name, NIGHTLY[name])[1:] == ([], [])

@@ -1,11 +1,11 @@
--- One row a parcel: what `parcels` concludes from its events, and what its carrier's files add.
+-- concluded, one row a parcel: what `parcels` concludes from its events, and what its carrier's files add.
 -- Over the relations parcels, tallies and incidents (of `transforms.reconcile.stays`), and the macros of the rules.
 --
 -- Late minutes are split by whose they are. What troubles and overrun deadlines took is counted first, as far as the
 -- lateness goes: what no one can help (customs, weather), then the customer's, then the shipper's; the rest is the
 -- carrier's. A trouble takes from its event to the next time the parcel is heard of, in Karrio's words of who is behind
 -- it; the shipper takes what packing and handing over took beyond the policy's limits.
-create temp table shipments as
+create or replace temp view concluded as
 with lateness as (
     select
         *,
