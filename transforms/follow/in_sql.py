@@ -84,6 +84,17 @@ def _limit(policy: Policy, name: str) -> str:
     return choose("warehouse", policy.warehouse, choose("carrier", policy.carrier, general))
 
 
+def parts(rows: int, most: int) -> Iterator[str]:
+    """Give the conditions that divide so many rows by their waybills into parts of `most` rows, about.
+
+    >>> list(parts(7, 4))
+    ['hash(tracking_number) % 2 = 0', 'hash(tracking_number) % 2 = 1']
+    """
+    count = 1 + rows // most
+    for number in range(count):
+        yield f"hash(tracking_number) % {count} = {number}"
+
+
 def quoted(text: str) -> str:
     """Give text as a literal of SQL.
 

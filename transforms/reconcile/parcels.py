@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from schemas.events import Event
 from schemas.tables import EVENTS, SHIPMENTS
-from transforms.follow.in_sql import bind_rules, quoted
+from transforms.follow.in_sql import bind_rules, parts, quoted
 from transforms.publish.lake import Lake
 from transforms.publish.revise import Revision, revise
 from transforms.reconcile.conclude import FOR_PARCELS
@@ -62,9 +62,7 @@ def write_shipments(db: duckdb.DuckDBPyConnection, scope: Scope) -> Revision:
     db.execute(Path(__file__).with_name("shipments.sql").read_text(encoding="utf-8"))
     db.execute("create temp table shipments as from concluded where false")
     ((events,),) = db.execute("select count(*) from every_event").fetchall()
-    parts = 1 + events // MOST
-    for number in range(parts):
-        part = f"hash(tracking_number) % {parts} = {number}"
+    for part in parts(events, MOST):
         db.execute(f"create or replace view events as from every_event where {part}")
         db.execute("insert into shipments from concluded")
     lake = Lake(scope.lake)

@@ -6,7 +6,7 @@ Works on the connection that `match` has worked on, and leaves `legs`, `tallies`
 import duckdb
 
 from schemas.stages import CARRIER_STAGES, TROUBLE_STAGES
-from transforms.follow.in_sql import quoted
+from transforms.follow.in_sql import parts, quoted
 from transforms.hubs.legs import GONE, GONE_STAGES, HUB_STAGES, LEGS, legs_of
 from transforms.reconcile.match import listed
 from transforms.reconcile.scope import Scope
@@ -90,11 +90,9 @@ def tell_time(db: duckdb.DuckDBPyConnection, scope: Scope, carrier: str) -> None
         "longest": str(int(scope.policy.hubs.longest_stay)),
     }
     ((scans,),) = db.execute("select count(*) from scans").fetchall()
-    parts = 1 + scans // MOST
     db.register("no_legs", LEGS.empty_table())
     db.execute("create temp table walked as from no_legs")
-    for number in range(parts):
-        part = f"hash(tracking_number) % {parts} = {number}"
+    for part in parts(scans, MOST):
         db.register("walked_part", legs_of(db.sql(_SIGHTINGS.format(part=part, **words)).to_arrow_table()))
         db.execute("insert into walked from walked_part")
         db.unregister("walked_part")
